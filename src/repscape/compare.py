@@ -1,0 +1,293 @@
+"""The front door for scores: two representations, or all pairs of many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+
+from repscape.compute.arrays import as_tensor, check_finite
+from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
+from repscape.errors import (
+    InvalidParameterError,
+    RepscapeError,
+    UnknownNameError,
+    did_you_mean,
+)
+from repscape.measures.base import Measure, Outcome, get_measure
+from repscape.pairwise import score_pairs
+from repscape.representation import (
+    Representation,
+    RepresentationLike,
+    aligned,
+    as_representation,
+    same_samples,
+)
+from repscape.score import Score
+from repscape.tables import SIMILARITY_COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Many: TypeAlias = "Sequence[RepresentationLike] | Mapping[str, RepresentationLike]"
+Pair: TypeAlias = "tuple[str | int, str | int]"
+Progress: TypeAlias = Callable[[int, int], None]
+
+
+def compare(
+    x: RepresentationLike,
+    y: RepresentationLike,
+    measure: str | Measure[Any] = "cka",
+    *,
+    align: str = "strict",
+    memory_limit: str | float = DEFAULT_MEMORY_LIMIT,
+    device: str | None = None,
+) -> Score:
+    """Score how alike two representations of the same samples are.
+
+    Parameters
+    ----------
+    x, y : (n, d) and (n, d') array, tensor or Representation
+        Rows are the same samples in the same order; arrays have the ids 0 … n-1.
+    measure : str or Measure
+        A printable name such as `"cka"` or `"unit_rows|cka[kernel=rbf,sigma=0.4]"`; see
+        `repscape.measures()`.
+    align : "strict" or "intersection"
+        Refuse different sample ids, or compare the samples that both have (`Score.n` says
+        how many).
+    memory_limit : str or float
+        Bytes (or `"2GiB"`) that the computation may hold beyond its inputs.
+    device : str, optional
+        Where to compute, e.g. `"cuda"`; by default where the values are.
+
+    Raises
+    ------
+    SampleMismatchError, NonFiniteError, TooFewSamplesError, UndefinedScoreError
+        Instead of a NaN.
+
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).normal(size=(100, 8))
+    >>> print(compare(x, 3 * x[:, ::-1] + 1, "cka"))
+    cka[kernel=linear,debiased=true]@1 = 1  (n=100, similarity)
+    """
+    chosen = get_measure(measure)
+    a, b = aligned(as_representation(x, "x"), as_representation(y, "y"), align)
+    values = [_checked_tensor(rep, name, device) for rep, name in ((a, "x"), (b, "y"))]
+    for value in values:
+        if isinstance(value, RepscapeError):
+            raise value
+    [[outcome]] = score_pairs([chosen], values, [(0, 1)], parse_bytes(memory_limit), None)
+    if isinstance(outcome, RepscapeError):
+        raise outcome
+    return Score(outcome, chosen.name, chosen.declared.kind, a.n)
+
+
+@dataclass(frozen=True, eq=False)
+class Similarities:
+    """Scores of many pairs: `table` is tidy, one row per number (columns: `repscape.tables`)."""
+
+    table: pd.DataFrame
+    row_names: tuple[str, ...]
+    column_names: tuple[str, ...]
+
+    def to_matrix(self, measure: str | Measure[Any] | None = None) -> pd.DataFrame:
+        """The scores of one measure as rows × columns.
+
+        A symmetric measure fills both triangles, and the diagonal holds the score of a
+        representation with itself (the best of the measure's range) without computing it.
+        Pairs that were not asked for or have no score are NaN.
+        """
+        import pandas as pd
+
+        chosen = self._choose(measure)
+        matrix = pd.DataFrame(np.nan, index=list(self.row_names), columns=list(self.column_names))
+        part = self.table[self.table["measure"] == chosen.name]
+        for a, b, value in zip(part["rep_a"], part["rep_b"], part["value"], strict=True):
+            matrix.loc[a, b] = value
+            if chosen.declared.symmetric and b in matrix.index and a in matrix.columns:
+                matrix.loc[b, a] = value
+        scored = {*part.loc[part["value"].notna(), ["rep_a", "rep_b"]].to_numpy().ravel()}
+        low, high = chosen.declared.range
+        for name in scored & {*self.row_names} & {*self.column_names}:
+            matrix.loc[name, name] = high if chosen.declared.kind == "similarity" else low
+        return matrix
+
+    def _choose(self, measure: str | Measure[Any] | None) -> Measure[Any]:
+        present = list(dict.fromkeys(self.table["measure"]))
+        if measure is None:
+            if len(present) != 1:
+                raise InvalidParameterError(
+                    f"the table holds {len(present)} measures: choose one of {', '.join(present)}"
+                )
+            return get_measure(present[0])
+        chosen = get_measure(measure)
+        if chosen.name not in present:
+            raise UnknownNameError(
+                f"the table has no {chosen.name!r}: {did_you_mean(chosen.name, present)}"
+            )
+        return chosen
+
+
+def similarity_matrix(
+    rows: Many,
+    measures: str | Measure[Any] | Sequence[str | Measure[Any]] = "cka",
+    columns: Many | None = None,
+    pairs: Iterable[Pair] | None = None,
+    *,
+    align: str = "strict",
+    memory_limit: str | float = DEFAULT_MEMORY_LIMIT,
+    device: str | None = None,
+    progress: Progress | None = None,
+) -> Similarities:
+    """Score all pairs of many representations; each one's expensive half is done once.
+
+    Parameters
+    ----------
+    rows : sequence or mapping of name to representation
+        Arrays, tensors or `Representation`s of the same samples. In a sequence,
+        `Representation`s are called by their own names and arrays by their positions.
+    measures : str, Measure, or sequence of them
+        What to compute.
+    columns : like `rows`, optional
+        Score rows against columns instead of rows against rows.
+    pairs : iterable of (a, b), optional
+        Only these, by name or position in `rows` (and in `columns`, if given).
+    align, memory_limit, device
+        As in `compare`; `align="intersection"` keeps the samples that all have.
+    progress : callable (done, total), optional
+        Called as pairs are finished.
+
+    Returns
+    -------
+    Similarities
+        Without `columns` and `pairs`: i < j for symmetric measures, i ≠ j for others. A pair
+        without a score has a null value and a reason; the other pairs are not lost.
+    """
+    named_rows = _named(rows, "rows")
+    named_columns = named_rows if columns is None else _named(columns, "columns")
+    same = columns is None
+    reps = _align_all([*named_rows.values(), *([] if same else named_columns.values())], align)
+    chosen = [
+        get_measure(m) for m in ([measures] if isinstance(measures, (str, Measure)) else measures)
+    ]
+    offset = 0 if same else len(named_rows)
+    asked = _pair_positions(list(named_rows), list(named_columns), pairs, same)
+    names = [*named_rows, *([] if same else named_columns)]
+    tensors = [_checked_tensor(rep, name, device) for rep, name in zip(reps, names, strict=True)]
+    records: list[dict[str, Any]] = []
+    for symmetric in (True, False):
+        group = [m for m in chosen if m.declared.symmetric is symmetric]
+        if not group:
+            continue
+        wanted = [
+            (a, b + offset)
+            for a, b in asked
+            if not (symmetric and pairs is None and same and a > b)
+        ]
+        outcomes = score_pairs(group, tensors, wanted, parse_bytes(memory_limit), progress)
+        for measure, scores in zip(group, outcomes, strict=True):
+            records += [
+                _record(measure, reps, names, pair, outcome)
+                for pair, outcome in zip(wanted, scores, strict=True)
+            ]
+    order = {measure.name: position for position, measure in enumerate(chosen)}
+    records.sort(key=lambda record: order[record["measure"]])
+    return Similarities(_frame(records), tuple(named_rows), tuple(named_columns))
+
+
+def _named(many: Many, what: str) -> dict[str, Representation]:
+    if isinstance(many, Mapping):
+        named = {str(name): as_representation(x, str(name)) for name, x in many.items()}
+    else:
+        named = {}
+        for position, x in enumerate(many):
+            rep = as_representation(x, str(position))
+            if rep.name in named:
+                raise InvalidParameterError(
+                    f"two of the {what} are called {rep.name!r}: give a mapping of distinct names, "
+                    "or set origin.model and origin.layer"
+                )
+            named[rep.name] = rep
+    if not named:
+        raise InvalidParameterError(f"{what} is empty: give at least one representation")
+    return named
+
+
+def _align_all(reps: list[Representation], align: str) -> list[Representation]:
+    first = reps[0]
+    if all(same_samples(first, rep) for rep in reps):
+        return reps
+    for rep in reps[1:]:
+        first, _ = aligned(first, rep, align)
+    return [rep if same_samples(first, rep) else rep.select(first.sample_ids) for rep in reps]
+
+
+def _pair_positions(
+    row_names: list[str], column_names: list[str], pairs: Iterable[Pair] | None, same: bool
+) -> list[tuple[int, int]]:
+    if pairs is None:
+        everything = [(a, b) for a in range(len(row_names)) for b in range(len(column_names))]
+        return [(a, b) for a, b in everything if not (same and a == b)]
+    return [(_position(a, row_names), _position(b, column_names)) for a, b in pairs]
+
+
+def _position(wanted: str | int, names: list[str]) -> int:
+    if isinstance(wanted, int) and 0 <= wanted < len(names):
+        return wanted
+    if str(wanted) in names:
+        return names.index(str(wanted))
+    raise UnknownNameError(f"pairs name {wanted!r}: {did_you_mean(str(wanted), names)}")
+
+
+def _checked_tensor(
+    rep: Representation, name: str, device: str | None
+) -> torch.Tensor | RepscapeError:
+    tensor = as_tensor(rep.values)
+    if device is not None:
+        tensor = tensor.to(device)
+    try:
+        check_finite(tensor, name)
+    except RepscapeError as problem:
+        return problem
+    return tensor
+
+
+def _record(
+    measure: Measure[Any],
+    reps: list[Representation],
+    names: list[str],
+    pair: tuple[int, int],
+    outcome: Outcome,
+) -> dict[str, Any]:
+    a, b = (reps[index] for index in pair)
+    missing = isinstance(outcome, RepscapeError)
+    record: dict[str, Any] = {
+        "data": a.origin.data,
+        "split": a.origin.split,
+        "sample_digest": a.sample_digest,
+        "rep_a": names[pair[0]],
+        "rep_b": names[pair[1]],
+        "model_a": a.origin.model,
+        "model_b": b.origin.model,
+        "layer_a": a.origin.layer,
+        "layer_b": b.origin.layer,
+        "measure": measure.name,
+        "kind": measure.declared.kind,
+        "n": a.n,
+        "value": None if missing else outcome,
+        "reason": str(outcome) if missing else None,
+    }
+    for side, rep in (("a", a), ("b", b)):
+        record.update({f"{tag}_{side}": value for tag, value in rep.origin.tags.items()})
+    return record
+
+
+def _frame(records: list[dict[str, Any]]) -> pd.DataFrame:
+    import pandas as pd
+
+    extra = sorted({name for record in records for name in record} - set(SIMILARITY_COLUMNS))
+    frame = pd.DataFrame.from_records(records, columns=[*SIMILARITY_COLUMNS, *extra])
+    return frame.astype({"value": "float64", "n": "int64"})

@@ -1,0 +1,1 @@
+"""The numerical engine: neighbours, Gram tiles, moments, factorizations, ranks."""

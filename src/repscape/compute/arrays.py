@@ -1,0 +1,89 @@
+"""Arrays in: any NumPy array or tensor becomes a float32 or float64 tensor, checked."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from repscape.errors import InvalidParameterError, NonFiniteError, UndefinedScoreError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+BLOCK_ROWS = 4096
+
+
+def as_tensor(values: npt.NDArray[Any] | torch.Tensor) -> torch.Tensor:
+    """Return float32 or float64 values as a tensor, without a copy where possible.
+
+    float16 and bfloat16 become float32, wider floats float64. A memory-mapped array stays
+    mapped.
+    """
+    if isinstance(values, torch.Tensor):
+        tensor = values.detach()
+        half = tensor.dtype in (torch.float16, torch.bfloat16)
+        return tensor.float() if half else tensor
+    array = np.asarray(values)
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float32 if array.dtype.itemsize == 2 else np.float64)
+    if not array.dtype.isnative or any(stride < 0 for stride in array.strides):
+        array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    with warnings.catch_warnings():
+        # A read-only (mapped) array gives a tensor that must not be written: nothing here does.
+        warnings.filterwarnings("ignore", message=".*not writable.*")
+        return torch.from_numpy(array)
+
+
+def row_blocks(n: int, rows: int = BLOCK_ROWS) -> Iterator[slice]:
+    """Yield the slices of consecutive blocks of at most `rows` rows."""
+    for start in range(0, n, rows):
+        yield slice(start, min(start + rows, n))
+
+
+def check_finite(x: torch.Tensor, name: str) -> None:
+    """Raise `NonFiniteError` that counts NaN and infinite values and says where the first is."""
+    bad, first = 0, None
+    for block in row_blocks(x.shape[0]):
+        where = (~torch.isfinite(x[block])).nonzero()
+        bad += len(where)
+        if first is None and len(where):
+            first = (block.start + int(where[0, 0]), int(where[0, 1]))
+    if first is not None:
+        value = float(x[first[0], first[1]])
+        raise NonFiniteError(
+            f"{name} has {bad} NaN or infinite values; the first is {value} at row {first[0]}, "
+            f"feature {first[1]}: drop those samples (select) or find out why the model made them"
+        )
+
+
+def check_not_constant(x: torch.Tensor) -> None:
+    """Raise `UndefinedScoreError` if all rows are equal."""
+    if all(bool((x[block] == x[0]).all()) for block in row_blocks(x.shape[0])):
+        raise UndefinedScoreError(
+            f"all {x.shape[0]} samples have the same values, so there is nothing to compare: "
+            "check the layer (a bias, or a first token seen by every sample?)"
+        )
+
+
+def as_symmetric(x: torch.Tensor, what: str) -> torch.Tensor:
+    """Return a given n×n matrix as float64; refuse it unless it is symmetric."""
+    n, columns = x.shape
+    if n != columns:
+        raise InvalidParameterError(
+            f"a precomputed {what} is n×n, but the values given have shape ({n}, {columns})"
+        )
+    matrix = x.double()
+    gap = (matrix - matrix.T).abs().max()
+    scale = matrix.abs().max()
+    # A matrix from float32 products may differ by rounding between its two halves.
+    if gap > 1e-5 * scale:
+        i, j = divmod(int((matrix - matrix.T).abs().argmax()), n)
+        raise InvalidParameterError(
+            f"a precomputed {what} is symmetric, but entry ({i}, {j}) is {float(matrix[i, j])} and "
+            f"entry ({j}, {i}) is {float(matrix[j, i])}"
+        )
+    return (matrix + matrix.T) / 2

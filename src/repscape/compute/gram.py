@@ -1,0 +1,304 @@
+"""All pairwise inner products of n×n matrices, in one sweep over their tiles.
+
+Kernel and distance matrices are never built whole. For each tile (I, J), I ≤ J, the tile of
+every matrix is formed once, shifted by a per-matrix pivot (the sums stay accurate), stacked as
+V (M × b²) and multiplied: V Vᵀ holds that tile's part of every pairwise inner product. Cost
+n²Σd/2 + n²M²/2 multiplications for M representations of widths d, where a pair loop takes
+about n²dM².
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import torch
+
+from repscape.compute.memory import show_bytes
+from repscape.compute.rows import Rows
+from repscape.errors import MemoryLimitError
+
+TILE_ROWS = 512
+SMALLEST_TILE_ROWS = 32
+DENSE_ROWS = 2048
+"""Up to this n a prepared matrix may be kept whole (32 MiB in float64)."""
+
+
+class ElementMap(Protocol):
+    """What turns a tile of inner products into a tile of the kernel or distance matrix."""
+
+    @property
+    def linear(self) -> bool:
+        """Whether the map is the identity, so that d×d moments may serve."""
+
+    def apply(
+        self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
+    ) -> torch.Tensor:
+        """Map inner products (b_i × b_j), given the squared norms of both sides' rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """A symmetric n×n matrix, known by its tiles.
+
+    Either `given` is the matrix, or its entries are `map(inner products of rows)`. `pivot` is
+    near the typical off-diagonal entry; `diagonal` is (n,) float64.
+    """
+
+    diagonal: torch.Tensor
+    pivot: float
+    rows: Rows | None = None
+    map: ElementMap | None = None
+    given: torch.Tensor | None = None
+
+    @property
+    def n(self) -> int:
+        """The number of samples."""
+        return int(self.diagonal.shape[0])
+
+    @property
+    def linear(self) -> bool:
+        """Whether the matrix is the linear kernel of its rows."""
+        return self.map is not None and self.map.linear
+
+    def tile(self, i: slice, j: slice, products: torch.Tensor | None = None) -> torch.Tensor:
+        """The entries for samples i and j; `products` saves forming the rows' inner products."""
+        if self.given is not None:
+            return self.given[i, j]
+        assert self.rows is not None
+        assert self.map is not None
+        if products is None:
+            products = self.rows.products(i, j)
+        norms = self.rows.squared_norms
+        return self.map.apply(products, norms[i], norms[j])
+
+    @cached_property
+    def dense(self) -> torch.Tensor:
+        """The whole matrix less the pivot, with a zero diagonal, in float64."""
+        everything = slice(0, self.n)
+        shifted = self.tile(everything, everything).double() - self.pivot
+        return shifted.fill_diagonal_(0.0)
+
+    @cached_property
+    def dense_row_sums(self) -> torch.Tensor:
+        """The row sums of `dense`."""
+        return self.dense.sum(dim=1)
+
+
+@dataclass(frozen=True)
+class PairSums:
+    """What the measures of the Gram family need of two matrices A and B, each less its pivot.
+
+    Attributes
+    ----------
+    n : int
+        Number of samples.
+    off : float
+        Σ_{i≠j} A_ij B_ij.
+    rows : float
+        Σ_i (Σ_{j≠i} A_ij)(Σ_{j≠i} B_ij).
+    total_a, total_b : float
+        Σ_{i≠j} A_ij and the same of B.
+    diagonal : float
+        Σ_i A_ii B_ii.
+    cross_ab, cross_ba : float
+        Σ_i A_ii Σ_{j≠i} B_ij, and with A and B exchanged.
+    trace_a, trace_b : float
+        Σ_i A_ii and the same of B.
+    pivot_a, pivot_b : float
+        What was subtracted from every entry, the diagonal included.
+    """
+
+    n: int
+    off: float
+    rows: float
+    total_a: float
+    total_b: float
+    diagonal: float
+    cross_ab: float
+    cross_ba: float
+    trace_a: float
+    trace_b: float
+    pivot_a: float = 0.0
+    pivot_b: float = 0.0
+
+
+Pairs = Sequence[tuple[int, int]]
+
+
+def dense_pair_sums(a: Matrix, b: Matrix) -> PairSums:
+    """`PairSums` of two matrices that are kept whole (n ≤ `DENSE_ROWS`)."""
+    off = float(torch.dot(a.dense.flatten(), b.dense.flatten()))
+    return _assemble(a, b, off, a.dense_row_sums, b.dense_row_sums)
+
+
+def sweep(
+    matrices: Sequence[Matrix], groups: Sequence[Pairs], memory_limit: int
+) -> list[dict[tuple[int, int], PairSums]]:
+    """`PairSums` for the pairs of every group, from one pass over the tiles.
+
+    Parameters
+    ----------
+    matrices : sequence of Matrix
+        All of the same n.
+    groups : sequence of sequences of (i, j)
+        Positions in `matrices`. Products are formed within a group only.
+    memory_limit : int
+        Bytes beyond the inputs.
+
+    Returns
+    -------
+    One mapping from pair to sums for each group.
+    """
+    n = matrices[0].n
+    side = _tile_side(n, len(matrices), memory_limit)
+    resident = _rows_to_keep(matrices, memory_limit)
+    blocks = [_GroupProducts(group, matrices[0].diagonal.device) for group in groups]
+    row_sums = torch.zeros(
+        len(matrices), n, dtype=torch.float64, device=matrices[0].diagonal.device
+    )
+    with resident:
+        for i, j in _upper_tiles(n, side):
+            stack = _stack_tiles(matrices, i, j)
+            row_sums[:, i] += stack.sum(dim=2)
+            if i != j:
+                row_sums[:, j] += stack.sum(dim=1)
+            for block in blocks:
+                block.add(stack, 1.0 if i == j else 2.0)
+    return [
+        {
+            (a, b): _assemble(matrices[a], matrices[b], off, row_sums[a], row_sums[b])
+            for (a, b), off in block.finish().items()
+        }
+        for block in blocks
+    ]
+
+
+class _GroupProducts:
+    """Accumulates V_left V_rightᵀ for the matrices that the pairs of one group touch."""
+
+    def __init__(self, pairs: Pairs, device: torch.device) -> None:
+        self.pairs = pairs
+        self.left = sorted({a for a, b in pairs if a != b})
+        self.right = sorted({b for a, b in pairs if a != b})
+        both = sorted({*self.left, *self.right})
+        if 2 * len(self.left) * len(self.right) > len(both) ** 2:
+            # One operand for both sides spares a gathered copy of almost everything.
+            self.left = self.right = both
+        self.own = sorted({a for a, b in pairs if a == b} - (set(self.left) & set(self.right)))
+        self.cross = torch.zeros(
+            len(self.left), len(self.right), dtype=torch.float64, device=device
+        )
+        self.selfs = torch.zeros(len(self.own), dtype=torch.float64, device=device)
+
+    def add(self, stack: torch.Tensor, weight: float) -> None:
+        flat = stack.flatten(start_dim=1)
+        if self.left:
+            right = flat if len(self.right) == len(flat) else flat[self.right]
+            left = right if self.left == self.right else flat[self.left]
+            self.cross += weight * (left @ right.T)
+        for position, index in enumerate(self.own):
+            self.selfs[position] += weight * torch.dot(flat[index], flat[index])
+
+    def finish(self) -> dict[tuple[int, int], float]:
+        row_of = {index: row for row, index in enumerate(self.left)}
+        column_of = {index: column for column, index in enumerate(self.right)}
+        own = {index: float(value) for index, value in zip(self.own, self.selfs, strict=True)}
+        cross = self.cross.cpu()
+        return {
+            (a, b): own[a] if a == b and a in own else float(cross[row_of[a], column_of[b]])
+            for a, b in self.pairs
+        }
+
+
+def _stack_tiles(matrices: Sequence[Matrix], i: slice, j: slice) -> torch.Tensor:
+    """The tiles (i, j) of all matrices less their pivots, (M, b_i, b_j) float64, zero diagonal."""
+    products: dict[int, torch.Tensor] = {}
+    stack = torch.empty(
+        len(matrices), i.stop - i.start, j.stop - j.start,
+        dtype=torch.float64, device=matrices[0].diagonal.device,
+    )  # fmt: skip
+    for position, matrix in enumerate(matrices):
+        shared = None
+        if matrix.rows is not None:
+            shared = products.get(id(matrix.rows))
+            if shared is None:
+                shared = products[id(matrix.rows)] = matrix.rows.products(i, j)
+        stack[position] = matrix.tile(i, j, shared)
+        if matrix.pivot:
+            stack[position] -= matrix.pivot
+        if i == j:
+            stack[position].fill_diagonal_(0.0)
+    return stack
+
+
+def _assemble(
+    a: Matrix, b: Matrix, off: float, rows_a: torch.Tensor, rows_b: torch.Tensor
+) -> PairSums:
+    diagonal_a, diagonal_b = a.diagonal - a.pivot, b.diagonal - b.pivot
+    return PairSums(
+        n=a.n,
+        off=off,
+        rows=float(torch.dot(rows_a, rows_b)),
+        total_a=float(rows_a.sum()),
+        total_b=float(rows_b.sum()),
+        diagonal=float(torch.dot(diagonal_a, diagonal_b)),
+        cross_ab=float(torch.dot(diagonal_a, rows_b)),
+        cross_ba=float(torch.dot(diagonal_b, rows_a)),
+        trace_a=float(diagonal_a.sum()),
+        trace_b=float(diagonal_b.sum()),
+        pivot_a=a.pivot,
+        pivot_b=b.pivot,
+    )
+
+
+def _upper_tiles(n: int, side: int) -> Iterator[tuple[slice, slice]]:
+    starts = range(0, n, side)
+    for i in starts:
+        for j in starts[i // side :]:
+            yield slice(i, min(i + side, n)), slice(j, min(j + side, n))
+
+
+def _tile_side(n: int, count: int, memory_limit: int) -> int:
+    """The largest tile such that the stack and its temporaries take half of the budget."""
+    side = min(n, TILE_ROWS)
+    # The stack, the gathered left and right operands, and a few single tiles, in float64.
+    bytes_per_entry = 8 * (2 * count + 6)
+    while side > SMALLEST_TILE_ROWS and bytes_per_entry * side**2 > memory_limit // 2:
+        side //= 2
+    if bytes_per_entry * side**2 > memory_limit // 2:
+        raise MemoryLimitError(
+            f"{count} matrices in tiles of {side}×{side} need "
+            f"{show_bytes(2 * bytes_per_entry * side**2)} of memory, but memory_limit is "
+            f"{show_bytes(memory_limit)}: raise it, or compare fewer representations at once"
+        )
+    return side
+
+
+class _Residents:
+    """Keeps the prepared rows of some matrices in memory while a sweep runs."""
+
+    def __init__(self, rows: Sequence[Rows]) -> None:
+        self._rows = rows
+
+    def __enter__(self) -> None:
+        for rows in self._rows:
+            rows.keep()
+
+    def __exit__(self, *_: object) -> None:
+        for rows in self._rows:
+            rows.release()
+
+
+def _rows_to_keep(matrices: Sequence[Matrix], memory_limit: int) -> _Residents:
+    """Choose whose prepared rows to keep: as many as fit into the other half of the budget."""
+    unique = {id(m.rows): m.rows for m in matrices if m.rows is not None}
+    left = memory_limit // 2
+    keep = []
+    for rows in unique.values():
+        if rows.bytes <= left:
+            keep.append(rows)
+            left -= rows.bytes
+    return _Residents(keep)

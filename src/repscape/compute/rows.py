@@ -1,0 +1,113 @@
+"""The rows of a representation, centred or normalised block by block, and their inner products."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+import torch
+
+from repscape.compute.arrays import row_blocks
+from repscape.errors import UndefinedScoreError
+from repscape.transforms import column_mean
+
+RowKind = Literal["centred", "unit", "correlation"]
+
+
+class Rows:
+    """Prepared rows of x (n × d), never copied whole unless `keep` is called.
+
+    Kinds
+    -----
+    centred
+        x less the mean of every feature: for anything that a translation leaves alone.
+    unit
+        Rows divided by their norms: inner products are cosines.
+    correlation
+        Rows less their own mean, then divided by their norms: inner products are Pearson
+        correlations between samples.
+
+    Arithmetic is float64; the prepared rows have the dtype of x, and so have the products.
+    """
+
+    def __init__(self, x: torch.Tensor, kind: RowKind) -> None:
+        self.x = x
+        self.kind = kind
+        self._mean = column_mean(x) if kind == "centred" else None
+        self._norms = None if kind == "centred" else self._checked_norms()
+        self._kept: torch.Tensor | None = None
+
+    @property
+    def n(self) -> int:
+        """The number of samples."""
+        return int(self.x.shape[0])
+
+    @property
+    def d(self) -> int:
+        """The number of features."""
+        return int(self.x.shape[1])
+
+    @property
+    def bytes(self) -> int:
+        """What `keep` takes."""
+        return self.x.numel() * self.x.element_size()
+
+    def block(self, i: slice) -> torch.Tensor:
+        """The prepared rows i."""
+        if self._kept is not None:
+            return self._kept[i]
+        return self.block64(i).to(self.x.dtype)
+
+    def block64(self, i: slice) -> torch.Tensor:
+        """The prepared rows i in float64, from the original values."""
+        rows = self.x[i].double()
+        if self._mean is not None:
+            rows = rows - self._mean
+        if self.kind == "correlation":
+            rows = rows - rows.mean(dim=1, keepdim=True)
+        if self._norms is not None:
+            rows = rows / self._norms[i, None]
+        return rows
+
+    def products(self, i: slice, j: slice) -> torch.Tensor:
+        """The inner products of rows i with rows j."""
+        return self.block(i) @ self.block(j).T
+
+    @cached_property
+    def squared_norms(self) -> torch.Tensor:
+        """The squared norms of the prepared rows, (n,) float64."""
+        if self._mean is None:
+            return torch.ones(self.n, dtype=torch.float64, device=self.x.device)
+        return torch.cat([self.block64(i).square().sum(dim=1) for i in row_blocks(self.n)])
+
+    def keep(self) -> None:
+        """Hold the prepared rows in memory until `release`."""
+        if self._kept is None:
+            kept = torch.empty_like(self.x, memory_format=torch.contiguous_format)
+            for i in row_blocks(self.n):
+                kept[i] = self.block64(i)
+            self._kept = kept
+
+    def release(self) -> None:
+        """Let go of what `keep` held."""
+        self._kept = None
+
+    def _checked_norms(self) -> torch.Tensor:
+        norms = torch.cat([self._row_norms(i) for i in row_blocks(self.n)])
+        zero = (norms == 0).nonzero()
+        if len(zero):
+            what = "is zero everywhere" if self.kind == "unit" else "has the same value everywhere"
+            name = "cosine" if self.kind == "unit" else "correlation"
+            raise UndefinedScoreError(
+                f"row {int(zero[0])} {what} ({len(zero)} such rows), so its {name} with other "
+                "rows does not exist: drop those samples or use a Euclidean distance"
+            )
+        return norms
+
+    def _row_norms(self, i: slice) -> torch.Tensor:
+        rows = self.x[i].double()
+        if self.kind == "correlation":
+            constant = (self.x[i] == self.x[i, :1]).all(dim=1)
+            rows = (rows - rows.mean(dim=1, keepdim=True)).masked_fill(constant[:, None], 0.0)
+        norms: torch.Tensor = rows.norm(dim=1)
+        return norms

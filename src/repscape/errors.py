@@ -1,0 +1,83 @@
+"""Every error that Repscape raises on purpose.
+
+All derive from `RepscapeError`. A message says what was wrong, where, quotes what the user
+wrote, and says how to mend it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RepscapeError(Exception):
+    """The base of all errors that Repscape raises on purpose."""
+
+
+class InvalidRepresentationError(RepscapeError, ValueError):
+    """The values given as a representation have the wrong shape, type or ids."""
+
+
+class NonFiniteError(InvalidRepresentationError):
+    """A representation holds NaN or infinite values."""
+
+
+class SampleMismatchError(RepscapeError, ValueError):
+    """Two representations do not describe the same samples in the same order."""
+
+
+class TooFewSamplesError(RepscapeError, ValueError):
+    """Fewer samples than the measure or descriptor is defined for."""
+
+
+class UndefinedScoreError(RepscapeError, ValueError):
+    """The number asked for does not exist for this input, e.g. the CKA of a constant matrix."""
+
+
+class UnknownNameError(RepscapeError, LookupError):
+    """No measure, transform, layer, column, … has the name that was given."""
+
+
+class InvalidParameterError(RepscapeError, ValueError):
+    """A parameter does not exist, or its value is not allowed."""
+
+
+class MemoryLimitError(RepscapeError, MemoryError):
+    """The computation does not fit into `memory_limit`; the message says what would."""
+
+
+class UnsafeFileError(RepscapeError, ValueError):
+    """A file could only be read by executing code that it carries (pickle), so it is refused."""
+
+
+class UnreadableFileError(RepscapeError, ValueError):
+    """A file is missing, truncated or not of the kind that its name says."""
+
+
+class StoreError(RepscapeError):
+    """Something about an artefact store."""
+
+
+class ArtefactMissingError(StoreError, LookupError):
+    """The store has no committed artefact under this key."""
+
+
+class CorruptArtefactError(StoreError):
+    """A stored file is truncated or altered: its checksum is not the one in the manifest."""
+
+
+class StoreNotWritableError(StoreError, OSError):
+    """The store is on a full or read-only disk, or the user may not write there."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error message: the near matches of `name`, or all of `known`.
+
+    >>> did_you_mean("ckaa", ["cka", "rsa"])
+    "did you mean 'cka'?"
+    """
+    options = sorted(set(known))
+    close = difflib.get_close_matches(name, options, n=3, cutoff=0.5)
+    if close:
+        return "did you mean " + " or ".join(repr(c) for c in close) + "?"
+    return "known: " + ", ".join(options)

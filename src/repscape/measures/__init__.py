@@ -1,0 +1,1 @@
+"""How alike are two representations? One module per family; each registers its measures."""

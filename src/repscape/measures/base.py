@@ -1,0 +1,222 @@
+"""What a measure is: a frozen dataclass of parameters, a declaration, and two pure methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+
+import torch
+
+from repscape.errors import InvalidParameterError, RepscapeError, UnknownNameError, did_you_mean
+from repscape.registry import Citation, Parametrised, Registry, parse_calls
+from repscape.transforms import TRANSFORMS, Transform
+
+Kind: TypeAlias = Literal["similarity", "distance"]
+INVARIANCES = ("orthogonal", "permutation", "isotropic_scaling", "translation", "invertible_linear")
+"""The transformations of features that a measure may be invariant to, each side separately."""
+
+
+@dataclass(frozen=True)
+class MeasureSpec:
+    """What a measure declares about itself; `check_measure` holds it to that.
+
+    Attributes
+    ----------
+    name, version, aliases
+        The canonical name; the version of the numbers; other names, each with the parameters
+        that it stands for.
+    family : str
+        What it is listed under.
+    kind : "similarity" or "distance"
+        Similarity: larger is more alike. Distance: smaller is more alike.
+    range : (low, high)
+        Reached or not; infinite where unbounded.
+    symmetric, metric : bool
+        Whether compare(a, b) = compare(b, a); whether the triangle inequality holds, too.
+    invariances : frozenset of names from `INVARIANCES`
+        Those that hold for either side on its own.
+    minimum_n : int
+        The fewest samples for which the measure is defined.
+    chance : str or None
+        The value for independent representations where known, as a formula in n, d, k.
+    formula, pitfalls, cost : str
+        For people: the definition, what misleads, and the operations for one pair.
+    citation : Citation
+        The source.
+    """
+
+    name: str
+    version: int
+    family: str
+    kind: Kind
+    range: tuple[float, float]
+    symmetric: bool
+    metric: bool
+    invariances: frozenset[str]
+    minimum_n: int
+    summary: str
+    formula: str
+    cost: str
+    citation: Citation
+    chance: str | None = None
+    pitfalls: str = ""
+    aliases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def but(self, **changes: Any) -> MeasureSpec:
+        """This declaration with some fields changed."""
+        return replace(self, **changes)
+
+    def __post_init__(self) -> None:
+        unknown = self.invariances - set(INVARIANCES)
+        if unknown:
+            raise InvalidParameterError(f"{self.name}: unknown invariances {sorted(unknown)}")
+
+
+Outcome: TypeAlias = "float | RepscapeError"
+"""A score, or why there is none."""
+
+State = TypeVar("State")
+
+
+class Measure(Parametrised, Generic[State]):
+    """Base of all measures.
+
+    A subclass is a frozen dataclass with a `spec`, registered with `MEASURES.register`. It
+    defines `prepare` and `compare`; both are pure. Values reach `prepare` as a float32 or
+    float64 tensor (n × d) without NaN or infinities and with n ≥ `declared.minimum_n`.
+    """
+
+    spec: ClassVar[MeasureSpec]
+
+    @property
+    def transforms(self) -> tuple[Transform, ...]:
+        """What is applied to the values before `prepare`; see `Transformed`."""
+        return ()
+
+    @property
+    def core(self) -> Measure[State]:
+        """The measure without its transforms."""
+        return self
+
+    @property
+    def sweep(self) -> Sweep | None:
+        """A faster way to do many pairs of many measures at once; it must equal the pair loop.
+
+        Measures that return the same function are computed together by one call of it.
+        """
+        return None
+
+    @property
+    def declared(self) -> MeasureSpec:
+        """The declaration for these parameters."""
+        return self.spec
+
+    def prepare(self, x: torch.Tensor) -> State:
+        """Do everything that depends on one representation, once."""
+        raise NotImplementedError
+
+    def state_bytes(self, n: int, d: int) -> int:
+        """About how many bytes the prepared state of n × d values holds beyond the values."""
+        return 8 * n * d
+
+    def compare(self, a: State, b: State) -> float:
+        """Combine two prepared states into the score.
+
+        Raises `UndefinedScoreError` where the score does not exist.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Request:
+    """Pairs to score with one measure: positions in `states`."""
+
+    measure: Measure[Any]
+    states: Sequence[Any]
+    pairs: Sequence[tuple[int, int]]
+
+
+Sweep: TypeAlias = Callable[[Sequence[Request], int], list[list[Outcome]]]
+"""Scores the pairs of every request, within a memory limit in bytes."""
+
+MEASURES: Registry[Measure[Any]] = Registry("measure", "repscape.measures")
+
+
+class Transformed(Measure[Any]):
+    """A measure behind one or more transforms: `unit_rows|cka[…]@1`."""
+
+    def __init__(self, transforms: Sequence[Transform], core: Measure[Any]) -> None:
+        self._transforms = tuple(transforms)
+        self._core = core
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Measure) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f"<measure {self.name}>"
+
+    @property
+    def transforms(self) -> tuple[Transform, ...]:  # noqa: D102
+        return self._transforms
+
+    @property
+    def core(self) -> Measure[Any]:  # noqa: D102
+        return self._core
+
+    @property
+    def call(self) -> str:  # noqa: D102
+        return "|".join([*(t.step for t in self._transforms), self._core.call])
+
+    @property
+    def name(self) -> str:  # noqa: D102
+        return f"{self.call}@{self._core.declared.version}"
+
+    @property
+    def declared(self) -> MeasureSpec:  # noqa: D102
+        kept = self._core.declared.invariances
+        for transform in reversed(self._transforms):
+            kept = (kept & transform.spec.preserves) | transform.spec.adds
+        # A transform may send different values to the same ones: distance 0 no longer means equal.
+        return self._core.declared.but(invariances=kept, metric=False)
+
+    def prepare(self, x: torch.Tensor) -> Any:  # noqa: D102
+        for transform in self._transforms:
+            x = transform.apply(x)
+        return self._core.prepare(x)
+
+    def compare(self, a: Any, b: Any) -> float:  # noqa: D102
+        return self._core.compare(a, b)
+
+
+def get_measure(measure: str | Measure[Any]) -> Measure[Any]:
+    """Return the measure that a printable name (or an alias) stands for.
+
+    >>> get_measure("cka[kernel=rbf,sigma=0.4]").name
+    'cka[kernel=rbf,sigma=0.4,debiased=true]@1'
+
+    Raises
+    ------
+    UnknownNameError
+        For an unknown measure, transform or version; the message lists near matches.
+    InvalidParameterError
+        For an unknown, contradictory or ineffective parameter.
+    """
+    if isinstance(measure, Measure):
+        return measure
+    *first, last = parse_calls(measure)
+    _refuse_transform_last(last.name, measure)
+    transforms = [TRANSFORMS.build(call) for call in first]
+    core = MEASURES.build(last)
+    return Transformed(transforms, core) if transforms else core
+
+
+def _refuse_transform_last(name: str, text: str) -> None:
+    if name in TRANSFORMS.names() and name not in MEASURES.names():
+        raise UnknownNameError(
+            f"{text!r} ends with the transform {name!r}: put a measure behind it, e.g. "
+            f"'{text}|cka'; {did_you_mean(name, MEASURES.names())}"
+        )

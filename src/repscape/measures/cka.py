@@ -1,0 +1,206 @@
+"""Centred kernel alignment: the cosine between two centred kernel matrices."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+
+from repscape.compute.arrays import as_symmetric, check_not_constant
+from repscape.compute.gram import Matrix, PairSums
+from repscape.compute.ranks import median_distance
+from repscape.compute.rows import Rows
+from repscape.errors import InvalidParameterError, UndefinedScoreError
+from repscape.measures.base import MEASURES, MeasureSpec
+from repscape.measures.gram_family import GramMeasure
+from repscape.registry import Citation, format_number, parameter
+
+
+@dataclass(frozen=True)
+class Bandwidth:
+    """The σ of a kernel: absolute (`0.4`), or times the median distance (`0.4median`)."""
+
+    value: float
+    relative: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Bandwidth:
+        """Read `0.4` or `0.4median`; raise `InvalidParameterError` otherwise."""
+        match = re.fullmatch(r"([-+.0-9eE]+)(median)?", text.strip())
+        try:
+            value = float(match[1]) if match else math.nan
+        except ValueError:
+            value = math.nan
+        if match is None or not (0 < value < math.inf):
+            raise InvalidParameterError(
+                f"sigma={text}: write a positive number, or a multiple of the median distance "
+                "such as 0.4median"
+            )
+        return cls(value, match[2] is not None)
+
+    def __str__(self) -> str:
+        return format_number(self.value) + ("median" if self.relative else "")
+
+
+@dataclass(frozen=True)
+class LinearKernel:
+    """K_ij = ⟨x_i, x_j⟩ of centred rows."""
+
+    linear: ClassVar[bool] = True
+
+    def apply(  # noqa: D102
+        self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
+    ) -> torch.Tensor:
+        return products
+
+
+@dataclass(frozen=True)
+class RBFKernel:
+    """K_ij = exp(-‖x_i - x_j‖² / 2σ²)."""
+
+    sigma: float
+    linear: ClassVar[bool] = False
+
+    def apply(  # noqa: D102
+        self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
+    ) -> torch.Tensor:
+        halved = (norms_i[:, None] + norms_j).to(products.dtype).mul_(0.5).sub_(products)
+        return halved.clamp_(min=0.0).mul_(-1.0 / self.sigma**2).exp_()
+
+
+@MEASURES.register
+@dataclass(frozen=True)
+class CKA(GramMeasure):
+    """Centred kernel alignment.
+
+    CKA(K, L) = HSIC(K, L) / √(HSIC(K, K) HSIC(L, L)).
+
+    Biased, HSIC(K, L) = tr(K H L H) with H = I - 11ᵀ/n (Kornblith et al. 2019, equation 3);
+    debiased, HSIC is the U-statistic of Song et al. 2012, equation 5, formed from kernels of
+    centred features. Kernels: linear ⟨x_i, x_j⟩; RBF exp(-‖x_i - x_j‖²/2σ²) with σ absolute or
+    relative to the median of ‖x_i - x_j‖ over i < j, each representation its own; precomputed,
+    where the values given are the n×n Gram matrix.
+    """
+
+    kernel: Literal["linear", "rbf", "precomputed"] = parameter(
+        "linear", "the kernel; precomputed: the values given are the n×n Gram matrix"
+    )
+    sigma: Bandwidth = parameter(
+        Bandwidth.parse("0.4median"), "width of the RBF kernel: absolute, or e.g. 0.4median"
+    )
+    debiased: bool = parameter(True, "use the unbiased estimator of HSIC, 0 for independent data")
+
+    spec: ClassVar = MeasureSpec(
+        name="cka",
+        version=1,
+        family="Gram and RDM",
+        kind="similarity",
+        range=(-math.inf, 1.0),
+        symmetric=True,
+        metric=False,
+        invariances=frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"}),
+        minimum_n=4,
+        summary="cosine between centred kernel matrices",
+        formula="HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L))",
+        cost="n²(d+d')/2, or n·d·d' for linear kernels at large n",
+        chance="0 (debiased)",
+        pitfalls=(
+            "The biased value of independent data grows with d/n (0.8 at n=1024, d=4096). A few "
+            "directions of large variance decide the linear value. The debiased value may be "
+            "negative."
+        ),
+        citation=Citation(
+            "Kornblith et al. 2019",
+            "@inproceedings{kornblith2019similarity,\n"
+            "  title={Similarity of Neural Network Representations Revisited},\n"
+            "  author={Kornblith, Simon and Norouzi, Mohammad and Lee, Honglak and Hinton, "
+            "Geoffrey},\n  booktitle={ICML},\n  year={2019}\n}",
+        ),
+        aliases={"linear_cka": {"kernel": "linear"}, "rbf_cka": {"kernel": "rbf"}},
+    )
+
+    def irrelevant(self) -> frozenset[str]:  # noqa: D102
+        return frozenset() if self.kernel == "rbf" else frozenset({"sigma"})
+
+    @property
+    def declared(self) -> MeasureSpec:  # noqa: D102
+        changes: dict[str, object] = {}
+        if not self.debiased:
+            changes.update(
+                range=(0.0, 1.0),
+                minimum_n=3,
+                chance="tr K̃ tr L̃ / ((n-1) ‖K̃‖ ‖L̃‖) for the centred kernels",
+            )
+        if self.kernel == "rbf" and not self.sigma.relative:
+            changes.update(invariances=self.spec.invariances - {"isotropic_scaling"})
+        if self.kernel == "precomputed":
+            changes.update(invariances=frozenset())
+        return self.spec.but(**changes)
+
+    def prepare(self, x: torch.Tensor) -> Matrix:  # noqa: D102
+        if self.kernel == "precomputed":
+            gram = as_symmetric(x, "Gram matrix")
+            return Matrix(diagonal=gram.diagonal(), pivot=_typical_entry(gram), given=gram)
+        check_not_constant(x)
+        rows = Rows(x, "centred")
+        if self.kernel == "linear":
+            return Matrix(rows.squared_norms, pivot=0.0, rows=rows, map=LinearKernel())
+        sigma = self.sigma.value * (median_distance(rows) if self.sigma.relative else 1.0)
+        if sigma == 0.0:
+            raise UndefinedScoreError(
+                f"sigma={self.sigma}: the median distance is 0, since more than half of the pairs "
+                "of samples are duplicates: give an absolute sigma or drop duplicates"
+            )
+        ones = torch.ones_like(rows.squared_norms)
+        kernel = RBFKernel(sigma)
+        first = slice(0, min(rows.n, 256))
+        norms = rows.squared_norms[first]
+        sample = kernel.apply(rows.products(first, first), norms, norms)
+        return Matrix(ones, pivot=_typical_entry(sample), rows=rows, map=kernel)
+
+    def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:  # noqa: D102
+        hsic = debiased_hsic if self.debiased else biased_hsic
+        return hsic(ab) / math.sqrt(self._own(aa)) / math.sqrt(self._own(bb))
+
+    def _own(self, s: PairSums) -> float:
+        """HSIC(K, K), refused where it is no more than rounding."""
+        own = debiased_hsic(s) if self.debiased else biased_hsic(s)
+        terms = s.n * (s.n - 3) if self.debiased else 1
+        rounding = 64 * torch.finfo(torch.float64).eps * (s.off + s.diagonal) / terms
+        if not own > rounding:
+            raise UndefinedScoreError(self._no_norm(own, s.n))
+        return own
+
+    def _no_norm(self, own: float, n: int) -> str:
+        if self.debiased:
+            return (
+                f"the debiased HSIC of a representation with itself is {own:.3g} (n={n}), so CKA "
+                "does not exist: too few samples for its dimension, or a kernel that is constant "
+                "or the identity; use more samples, another sigma, or debiased=false"
+            )
+        return "the centred kernel of a representation is zero, so CKA does not exist"
+
+
+def biased_hsic(s: PairSums) -> float:
+    """tr(K H L H) from the sums of two kernels; a pivot does not change it."""
+    everything = s.off + s.diagonal
+    row_products = s.rows + s.cross_ab + s.cross_ba + s.diagonal
+    totals = (s.total_a + s.trace_a) * (s.total_b + s.trace_b)
+    return everything - 2.0 * row_products / s.n + totals / s.n**2
+
+
+def debiased_hsic(s: PairSums) -> float:
+    """The U-statistic of Song et al. 2012, equation 5; a pivot does not change it."""
+    n = s.n
+    totals = s.total_a * s.total_b / ((n - 1) * (n - 2))
+    return (s.off + totals - 2.0 * s.rows / (n - 2)) / (n * (n - 3))
+
+
+def _typical_entry(matrix: torch.Tensor) -> float:
+    """The mean off-diagonal entry of a (sample of a) symmetric matrix."""
+    n = matrix.shape[0]
+    off = matrix.sum(dtype=torch.float64) - matrix.diagonal().sum(dtype=torch.float64)
+    return float(off) / (n * (n - 1))

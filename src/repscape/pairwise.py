@@ -1,0 +1,182 @@
+"""Generic code over `prepare` and `compare`: many pairs, within a memory budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations_with_replacement
+from typing import Any
+
+import torch
+
+from repscape.compute.memory import show_bytes
+from repscape.errors import MemoryLimitError, RepscapeError, TooFewSamplesError
+from repscape.measures.base import Measure, Outcome, Request
+
+Pairs = Sequence[tuple[int, int]]
+Values = Sequence["torch.Tensor | RepscapeError"]
+
+
+def score_pairs(
+    measures: Sequence[Measure[Any]],
+    values: Values,
+    pairs: Pairs,
+    memory_limit: int,
+    progress: Callable[[int, int], None] | None,
+) -> list[list[Outcome]]:
+    """Score the pairs (positions in `values`) with every measure.
+
+    Values that are errors already make all their pairs that error. Each representation is
+    prepared once for each measure, unless the prepared states do not fit into half of
+    `memory_limit` together: then blocks of representations take turns.
+    """
+    found: list[dict[tuple[int, int], Outcome]] = [{} for _ in measures]
+    total = len(measures) * len(pairs)
+    for group in _groups(measures):
+        for block in _blocks([measures[m] for m in group], values, pairs, memory_limit // 2):
+            outcomes = _score_block([measures[m] for m in group], values, block, memory_limit // 2)
+            for m, scores in zip(group, outcomes, strict=True):
+                found[m].update(zip(block, scores, strict=True))
+            if progress is not None:
+                progress(sum(map(len, found)), total)
+    return [[scores[pair] for pair in pairs] for scores in found]
+
+
+def _groups(measures: Sequence[Measure[Any]]) -> list[list[int]]:
+    """Measures that are computed together: those that share a sweep; any other alone."""
+    groups: dict[Any, list[int]] = {}
+    for position, measure in enumerate(measures):
+        shared = measure.core.sweep
+        groups.setdefault(shared if shared is not None else position, []).append(position)
+    return list(groups.values())
+
+
+def _blocks(
+    measures: Sequence[Measure[Any]], values: Values, pairs: Pairs, budget: int
+) -> Iterator[list[tuple[int, int]]]:
+    """Split the pairs so that the states that each part needs fit into the budget."""
+    used = sorted({index for pair in pairs for index in pair})
+    size = {index: _state_bytes(measures, values[index]) for index in used}
+    if sum(size.values()) <= budget:
+        yield list(pairs)
+        return
+    largest, second = ([*sorted(size.values(), reverse=True), 0])[:2]
+    if largest + second > budget:
+        raise MemoryLimitError(
+            f"the prepared states of two representations take {show_bytes(largest + second)}, but "
+            f"half of memory_limit is {show_bytes(budget)}: set memory_limit to at least "
+            f"{show_bytes(2 * (largest + second))}, or compare fewer samples"
+        )
+    chunk_of = _chunks(size, budget // 2)
+    parts: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for a, b in pairs:
+        low, high = sorted((chunk_of[a], chunk_of[b]))
+        parts.setdefault((low, high), []).append((a, b))
+    for key in combinations_with_replacement(range(max(chunk_of.values()) + 1), 2):
+        if key in parts:
+            yield parts[key]
+
+
+def _state_bytes(measures: Sequence[Measure[Any]], value: torch.Tensor | RepscapeError) -> int:
+    if isinstance(value, RepscapeError):
+        return 0
+    n, d = value.shape
+    transformed = len({m.transforms for m in measures if m.transforms})
+    states = sum(m.core.state_bytes(n, d) for m in measures)
+    return states + transformed * n * d * value.element_size()
+
+
+def _chunks(size: dict[int, int], budget: int) -> dict[int, int]:
+    """Number consecutive chunks of representations, each within the budget (or alone)."""
+    chunk_of, chunk, held = {}, 0, 0
+    for index, needed in size.items():
+        if held and held + needed > budget:
+            chunk, held = chunk + 1, 0
+        chunk_of[index] = chunk
+        held += needed
+    return chunk_of
+
+
+def _score_block(
+    measures: Sequence[Measure[Any]], values: Values, pairs: Pairs, memory_limit: int
+) -> list[list[Outcome]]:
+    used = sorted({index for pair in pairs for index in pair})
+    transformed: dict[Any, torch.Tensor | RepscapeError] = {}
+    requests, states_of = [], []
+    for measure in measures:
+        states = {index: _prepare(measure, values[index], transformed, index) for index in used}
+        states_of.append(states)
+        usable = [index for index in used if not isinstance(states[index], RepscapeError)]
+        at = {index: position for position, index in enumerate(usable)}
+        scored = [(at[a], at[b]) for a, b in pairs if a in at and b in at]
+        requests.append(Request(measure.core, [states[index] for index in usable], scored))
+    scores = _run(requests, memory_limit)
+    return [
+        _merge(pairs, states, iter(outcomes))
+        for states, outcomes in zip(states_of, scores, strict=True)
+    ]
+
+
+def _prepare(
+    measure: Measure[Any],
+    value: torch.Tensor | RepscapeError,
+    transformed: dict[Any, torch.Tensor | RepscapeError],
+    index: int,
+) -> Any:
+    if isinstance(value, RepscapeError):
+        return value
+    try:
+        _check_n(measure, value.shape[0])
+        key = (measure.transforms, index)
+        if key not in transformed:
+            transformed[key] = _transform(measure, value)
+        x = transformed[key]
+        return x if isinstance(x, RepscapeError) else measure.core.prepare(x)
+    except RepscapeError as reason:
+        return reason
+
+
+def _transform(measure: Measure[Any], x: torch.Tensor) -> torch.Tensor | RepscapeError:
+    try:
+        for transform in measure.transforms:
+            x = transform.apply(x)
+    except RepscapeError as reason:
+        return reason
+    return x
+
+
+def _check_n(measure: Measure[Any], n: int) -> None:
+    if n < measure.declared.minimum_n:
+        raise TooFewSamplesError(
+            f"{measure.name} needs at least {measure.declared.minimum_n} samples, and there "
+            f"{'is' if n == 1 else 'are'} {n}"
+        )
+
+
+def _run(requests: Sequence[Request], memory_limit: int) -> list[list[Outcome]]:
+    """By the family's sweep where it has one and there is anything to do; else pair by pair."""
+    todo = [request for request in requests if request.pairs]
+    if not todo:
+        return [[] for _ in requests]
+    sweep = todo[0].measure.sweep
+    results = iter(map(pair_loop, todo) if sweep is None else sweep(todo, memory_limit))
+    return [next(results) if request.pairs else [] for request in requests]
+
+
+def pair_loop(request: Request) -> list[Outcome]:
+    """Compare pair by pair: the reference that every sweep must equal."""
+    return [_compare(request, a, b) for a, b in request.pairs]
+
+
+def _compare(request: Request, a: int, b: int) -> Outcome:
+    try:
+        return request.measure.compare(request.states[a], request.states[b])
+    except RepscapeError as reason:
+        return reason
+
+
+def _merge(pairs: Pairs, states: dict[int, Any], scores: Iterator[Outcome]) -> list[Outcome]:
+    merged: list[Outcome] = []
+    for a, b in pairs:
+        broken = [s for s in (states[a], states[b]) if isinstance(s, RepscapeError)]
+        merged.append(broken[0] if broken else next(scores))
+    return merged
