@@ -80,7 +80,7 @@ class Parametrised:
     def call(self) -> str:
         """The printable name without the version."""
         shown = [f.name for f in dataclasses.fields(self) if f.name not in self.irrelevant()]  # type: ignore[arg-type]
-        arguments = ",".join(f"{name}={_format(getattr(self, name))}" for name in shown)
+        arguments = ",".join(f"{name}={format_value(getattr(self, name))}" for name in shown)
         return f"{self.spec.name}[{arguments}]" if arguments else str(self.spec.name)
 
     @property
@@ -159,7 +159,7 @@ class Registry(Generic[P]):
         for name, value in call.arguments.items():
             if name in preset and str(preset[name]) != value:
                 raise InvalidParameterError(
-                    f"{call.name!r} is {cls.spec.name!r} with {name}={_format(preset[name])}, so "
+                    f"{call.name!r} is {cls.spec.name!r} with {name}={format_value(preset[name])}, so "
                     f"{name}={value} contradicts it: use {cls.spec.name!r}"
                 )
         if call.version is not None and call.version != str(cls.spec.version):
@@ -219,7 +219,7 @@ def _instantiate(cls: type[P], arguments: Mapping[str, Any]) -> P:
     for name in arguments:
         if name in instance.irrelevant():
             raise InvalidParameterError(
-                f"{name}={_format(getattr(instance, name))} has no effect on {instance.call!r}: "
+                f"{name}={format_value(getattr(instance, name))} has no effect on {instance.call!r}: "
                 "leave it out"
             )
     return instance
@@ -275,7 +275,8 @@ def _as_number(
     return number  # type: ignore[no-any-return]
 
 
-def _format(value: Any) -> str:
+def format_value(value: Any) -> str:
+    """A parameter as it stands in a printable name."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
