@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from repscape.errors import UnknownNameError
+from repscape.extract.pooling import POOLINGS, get_pooling, positions
+
+DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+SHAPES = [(5,), (4, 5), (4, 1), (3, 2, 6), (3, 1, 1), (2, 2, 3, 2)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_values_equal_loops_over_the_positions(dtype):
+    images = torch.arange(2 * 3 * 2 * 2, dtype=torch.float32).reshape(2, 3, 2, 2).to(dtype)
+    pixels = [[images[n, :, h, w] for h in range(2) for w in range(2)] for n in range(2)]
+    mean = torch.stack([sum(p.double() for p in sample) / 4 for sample in pixels])
+    assert torch.equal(get_pooling("mean").reduce(images), mean)
+    assert torch.equal(get_pooling("none").reduce(images), torch.stack([*pixels[0], *pixels[1]]))
+    flat = torch.stack([torch.cat([c.reshape(-1) for c in sample]) for sample in images])
+    assert torch.equal(get_pooling("flatten").reduce(images), flat)
+
+
+def test_values_equal_loops_over_the_tokens():
+    tokens = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0))
+    rows = [tokens[n, t] for n in range(3) for t in range(4)]
+    assert torch.equal(get_pooling("none").reduce(tokens), torch.stack(rows))
+    assert torch.equal(get_pooling("flatten").reduce(tokens), torch.stack(rows).reshape(3, 20))
+    torch.testing.assert_close(
+        get_pooling("mean").reduce(tokens),
+        torch.stack([sum(tokens[n, t].double() for t in range(4)) / 4 for n in range(3)]),
+        rtol=1e-15,
+        atol=0,
+    )
+
+
+@pytest.mark.parametrize("name", sorted(POOLINGS))
+def test_two_axes_pass_through(name):
+    x = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(get_pooling(name).reduce(x), x)
+
+
+@pytest.mark.parametrize("name", sorted(POOLINGS))
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_announced_shape_is_that_of_the_rows(name, shape):
+    pooling = get_pooling(name)
+    per_sample, width = pooling.shape(shape)
+    assert pooling.reduce(torch.zeros(7, *shape)).shape == (7 * per_sample, width)
+
+
+def test_a_mean_in_half_precision_does_not_overflow_or_stagnate():
+    big = torch.full((1, 4096, 1), 60000.0, dtype=torch.float16)
+    assert get_pooling("mean").reduce(big).item() == 60000.0 - 60000.0 % 32
+    fine = torch.full((1, 1, 100, 100), 1.0009765625, dtype=torch.float16)
+    assert get_pooling("mean").reduce(fine).item() == 1.0009765625
+
+
+def test_positions_go_row_by_row():
+    image = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
+    assert positions(image)[0, :, 0].tolist() == [0, 1, 2, 3]
+
+
+def test_an_unknown_pooling_names_the_near_one():
+    with pytest.raises(UnknownNameError, match="'flaten' is unknown: did you mean 'flatten'"):
+        get_pooling("flaten")
