@@ -1,0 +1,7 @@
+"""The store: content-addressed artefacts and result tables on disk, safe to kill and to share."""
+
+from repscape.store.manifest import ArraySpec, FileEntry, Manifest
+from repscape.store.shards import RepresentationWriter
+from repscape.store.store import Problem, Store
+
+__all__ = ["ArraySpec", "FileEntry", "Manifest", "Problem", "RepresentationWriter", "Store"]
