@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -17,6 +18,10 @@ import pytest
 # compared bit for bit must not depend on the machine, and two threads are enough for small data.
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "2")
+
+# Helper modules stand beside the tests that use them and are imported by their own names.
+_TESTS = Path(__file__).parent
+sys.path += [str(folder) for folder in (_TESTS, *sorted(_TESTS.iterdir())) if folder.is_dir()]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

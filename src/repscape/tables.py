@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from repscape.errors import UnknownNameError, UnreadableFileError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SIMILARITY_COLUMNS: Final = {
     "data": "data set that the representations were computed on",
@@ -14,6 +20,8 @@ SIMILARITY_COLUMNS: Final = {
     "model_b": "its model",
     "layer_a": "its layer",
     "layer_b": "its layer",
+    "key_a": "content-addressed key of the first representation, if it is stored",
+    "key_b": "of the second",
     "measure": "printable name: transforms, measure, parameters, version",
     "kind": "similarity (larger is more alike) or distance (smaller is more alike)",
     "n": "number of samples compared",
@@ -24,3 +32,40 @@ SIMILARITY_COLUMNS: Final = {
 
 SIMILARITY_KEY: Final = ("rep_a", "rep_b", "measure")
 """The columns that name one row of a similarity table of one data set."""
+
+
+def read_scores(path: str | Path) -> pd.DataFrame:
+    """Read a table of scores from a `.parquet` or `.csv` file.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the file is missing, of another kind, or not what its suffix says.
+    UnknownNameError
+        If it lacks the column `measure` or `value`, or the names `rep_a` and `rep_b`.
+    """
+    file = Path(path)
+    table = _read_table(file)
+    for name in ("rep_a", "rep_b", "measure", "value"):
+        if name not in table.columns:
+            raise UnknownNameError(
+                f"{file}: the table has no column {name!r}, so it is no table of scores; "
+                + did_you_mean(name, map(str, table.columns))
+            )
+    return table
+
+
+def _read_table(file: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    suffix = file.suffix.lower()
+    if suffix not in (".parquet", ".csv"):
+        raise UnreadableFileError(f"{file}: a table of scores is a .parquet or a .csv file")
+    if not file.is_file():
+        raise UnreadableFileError(f"{file}: there is no such file")
+    try:
+        if suffix == ".parquet":
+            return pd.read_parquet(file, engine="pyarrow")
+        return pd.read_csv(file)
+    except (ValueError, OSError) as problem:  # what pandas and pyarrow raise derives from these
+        raise UnreadableFileError(f"{file}: not a {suffix} table ({problem})") from None

@@ -1,0 +1,5 @@
+"""`python -m repscape` is the command `repscape`."""
+
+from repscape.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""The command line: parsing arguments and printing; what is computed lives in other rooms."""

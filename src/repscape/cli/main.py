@@ -1,0 +1,62 @@
+"""The command `repscape`: its commands, and what becomes of errors."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from repscape import __version__
+from repscape.cli.compare import compare
+from repscape.cli.measures import measures
+from repscape.cli.plot import plot
+from repscape.cli.quickstart import quickstart
+from repscape.errors import RepscapeError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done; 2 wrong usage or input; 1 unexpected; 130 interrupted.",
+)
+for command in (quickstart, compare, measures, plot):
+    app.command()(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"repscape {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Measure what neural networks represent, and how alike two of them are."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: 0 done, 2 wrong usage or input, 130 interrupted.
+
+    An error that Repscape raises on purpose, or one of the operating system (a full disk, a
+    folder that may not be written), is told in one message; anything else is a bug and shows
+    its traceback with exit code 1.
+    """
+    try:
+        app(prog_name="repscape")
+    except (RepscapeError, OSError) as problem:
+        typer.echo(f"error: {problem}", err=True)
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    sys.exit(0)

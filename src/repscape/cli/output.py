@@ -1,0 +1,61 @@
+"""How results are printed: tables on a terminal, tab-separated lines in a pipe, JSON on request."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+JSON_HELP = "Print JSON on standard output, and nothing else there."
+
+
+def print_json(value: Any) -> None:
+    """Print strict JSON; a number that is not finite must have been made null by the caller."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def on_terminal() -> bool:
+    """Whether results go to a terminal, not into a file or a pipe."""
+    return sys.stdout.isatty()
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    title: str | None = None,
+    whole: Sequence[str] = (),
+) -> None:
+    """Print a table on a terminal, and tab-separated lines below a header line elsewhere.
+
+    On a narrow terminal, cells of columns that are not in `whole` go over several lines.
+    """
+    if not on_terminal():
+        for cells in (columns, *rows):
+            typer.echo("\t".join(cells))
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in whole)
+    for cells in rows:
+        # Text, since square brackets in a string would be taken for markup.
+        table.add_row(*map(Text, cells))
+    Console().print(table)
+
+
+def note(text: str) -> None:
+    """Print a message for people, on standard error."""
+    typer.echo(text, err=True)
+
+
+def finite_or_none(value: float) -> float | None:
+    """What JSON can say of a number: null for one that is missing or unbounded."""
+    return float(value) if math.isfinite(value) else None
