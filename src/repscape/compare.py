@@ -79,7 +79,8 @@ def compare(
     for value in values:
         if isinstance(value, RepscapeError):
             raise value
-    [[outcome]] = score_pairs([chosen], values, [(0, 1)], parse_bytes(memory_limit), None)
+    limit = parse_bytes(memory_limit)
+    [[outcome]] = score_pairs([chosen], values, [(0, 1)], limit, None, [a.labels, b.labels])
     if isinstance(outcome, RepscapeError):
         raise outcome
     return Score(outcome, chosen.name, chosen.declared.kind, a.n)
@@ -187,7 +188,9 @@ def similarity_matrix(
             for a, b in asked
             if not (symmetric and pairs is None and same and a > b)
         ]
-        outcomes = score_pairs(group, tensors, wanted, parse_bytes(memory_limit), progress)
+        limit = parse_bytes(memory_limit)
+        labels = [rep.labels for rep in reps]
+        outcomes = score_pairs(group, tensors, wanted, limit, progress, labels)
         for measure, scores in zip(group, outcomes, strict=True):
             records += [
                 _record(measure, reps, names, pair, outcome)

@@ -22,6 +22,10 @@ class NonFiniteError(InvalidRepresentationError):
     """A representation holds NaN or infinite values."""
 
 
+class MissingLabelsError(InvalidRepresentationError):
+    """The score needs the labels of the samples, and the representation has none that serve."""
+
+
 class SampleMismatchError(RepscapeError, ValueError):
     """Two representations do not describe the same samples in the same order."""
 

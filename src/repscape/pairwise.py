@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations_with_replacement
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -12,8 +12,12 @@ from repscape.compute.memory import show_bytes
 from repscape.errors import MemoryLimitError, RepscapeError, TooFewSamplesError
 from repscape.measures.base import Measure, Outcome, Request
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 Pairs = Sequence[tuple[int, int]]
 Values = Sequence["torch.Tensor | RepscapeError"]
+Labels = Sequence["npt.NDArray[Any] | None"]
 
 
 def score_pairs(
@@ -22,18 +26,22 @@ def score_pairs(
     pairs: Pairs,
     memory_limit: int,
     progress: Callable[[int, int], None] | None,
+    labels: Labels | None = None,
 ) -> list[list[Outcome]]:
     """Score the pairs (positions in `values`) with every measure.
 
     Values that are errors already make all their pairs that error. Each representation is
     prepared once for each measure, unless the prepared states do not fit into half of
-    `memory_limit` together: then blocks of representations take turns.
+    `memory_limit` together: then blocks of representations take turns. `labels` are those of
+    the samples as each representation knows them, for measures that need them.
     """
+    known = [None] * len(values) if labels is None else labels
     found: list[dict[tuple[int, int], Outcome]] = [{} for _ in measures]
     total = len(measures) * len(pairs)
     for group in _groups(measures):
         for block in _blocks([measures[m] for m in group], values, pairs, memory_limit // 2):
-            outcomes = _score_block([measures[m] for m in group], values, block, memory_limit // 2)
+            chosen = [measures[m] for m in group]
+            outcomes = _score_block(chosen, values, known, block, memory_limit // 2)
             for m, scores in zip(group, outcomes, strict=True):
                 found[m].update(zip(block, scores, strict=True))
             if progress is not None:
@@ -97,13 +105,20 @@ def _chunks(size: dict[int, int], budget: int) -> dict[int, int]:
 
 
 def _score_block(
-    measures: Sequence[Measure[Any]], values: Values, pairs: Pairs, memory_limit: int
+    measures: Sequence[Measure[Any]],
+    values: Values,
+    labels: Labels,
+    pairs: Pairs,
+    memory_limit: int,
 ) -> list[list[Outcome]]:
     used = sorted({index for pair in pairs for index in pair})
     transformed: dict[Any, torch.Tensor | RepscapeError] = {}
     requests, states_of = [], []
     for measure in measures:
-        states = {index: _prepare(measure, values[index], transformed, index) for index in used}
+        states = {
+            index: _prepare(measure, values[index], labels[index], transformed, index)
+            for index in used
+        }
         states_of.append(states)
         usable = [index for index in used if not isinstance(states[index], RepscapeError)]
         at = {index: position for position, index in enumerate(usable)}
@@ -119,6 +134,7 @@ def _score_block(
 def _prepare(
     measure: Measure[Any],
     value: torch.Tensor | RepscapeError,
+    labels: npt.NDArray[Any] | None,
     transformed: dict[Any, torch.Tensor | RepscapeError],
     index: int,
 ) -> Any:
@@ -130,7 +146,11 @@ def _prepare(
         if key not in transformed:
             transformed[key] = _transform(measure, value)
         x = transformed[key]
-        return x if isinstance(x, RepscapeError) else measure.core.prepare(x)
+        if isinstance(x, RepscapeError):
+            return x
+        if measure.core.needs_labels:
+            return measure.core.prepare_labelled(x, labels)
+        return measure.core.prepare(x)
     except RepscapeError as reason:
         return reason
 

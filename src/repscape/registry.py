@@ -76,6 +76,13 @@ class Parametrised:
         """The names of fields that do not change the number, given the others."""
         return frozenset()
 
+    def canonical(self) -> Parametrised:
+        """The instance that stands for this number: itself, unless another name is the canonical.
+
+        So `angular_shape[alpha=1]` is `procrustes[score=angle]`: one number, one name.
+        """
+        return self
+
     @property
     def call(self) -> str:
         """The printable name without the version."""
@@ -159,15 +166,16 @@ class Registry(Generic[P]):
         for name, value in call.arguments.items():
             if name in preset and str(preset[name]) != value:
                 raise InvalidParameterError(
-                    f"{call.name!r} is {cls.spec.name!r} with {name}={format_value(preset[name])}, so "
-                    f"{name}={value} contradicts it: use {cls.spec.name!r}"
+                    f"{call.name!r} is {cls.spec.name!r} with {name}="
+                    f"{format_value(preset[name])}, so {name}={value} contradicts it: use "
+                    f"{cls.spec.name!r}"
                 )
         if call.version is not None and call.version != str(cls.spec.version):
             raise UnknownNameError(
                 f"{call.name}@{call.version}: this Repscape has version {cls.spec.version} of "
                 f"{cls.spec.name!r}; numbers of another version need the release that made them"
             )
-        return _instantiate(cls, {**preset, **call.arguments})
+        return cast(P, _instantiate(cls, {**preset, **call.arguments}).canonical())
 
     def _discover(self) -> None:
         if self._discovered:
@@ -219,8 +227,8 @@ def _instantiate(cls: type[P], arguments: Mapping[str, Any]) -> P:
     for name in arguments:
         if name in instance.irrelevant():
             raise InvalidParameterError(
-                f"{name}={format_value(getattr(instance, name))} has no effect on {instance.call!r}: "
-                "leave it out"
+                f"{name}={format_value(getattr(instance, name))} has no effect on "
+                f"{instance.call!r}: leave it out"
             )
     return instance
 

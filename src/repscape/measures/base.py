@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import torch
 
 from repscape.errors import InvalidParameterError, RepscapeError, UnknownNameError, did_you_mean
 from repscape.registry import Citation, Parametrised, Registry, parse_calls
 from repscape.transforms import TRANSFORMS, Transform
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 Kind: TypeAlias = Literal["similarity", "distance"]
 INVARIANCES = ("orthogonal", "permutation", "isotropic_scaling", "translation", "invertible_linear")
@@ -88,6 +91,11 @@ class Measure(Parametrised, Generic[State]):
     """
 
     spec: ClassVar[MeasureSpec]
+    needs_labels: ClassVar[bool] = False
+    """Whether the score depends on the samples' labels: then `prepare_labelled` is called."""
+
+    def canonical(self) -> Measure[Any]:  # noqa: D102
+        return self
 
     @property
     def transforms(self) -> tuple[Transform, ...]:
@@ -115,6 +123,10 @@ class Measure(Parametrised, Generic[State]):
     def prepare(self, x: torch.Tensor) -> State:
         """Do everything that depends on one representation, once."""
         raise NotImplementedError
+
+    def prepare_labelled(self, x: torch.Tensor, labels: npt.NDArray[Any] | None) -> State:
+        """`prepare`, with the labels of the samples, (n,), if the representation has any."""
+        return self.prepare(x)
 
     def state_bytes(self, n: int, d: int) -> int:
         """About how many bytes the prepared state of n × d values holds beyond the values."""
@@ -206,7 +218,7 @@ def get_measure(measure: str | Measure[Any]) -> Measure[Any]:
         For an unknown, contradictory or ineffective parameter.
     """
     if isinstance(measure, Measure):
-        return measure
+        return measure.canonical()
     *first, last = parse_calls(measure)
     _refuse_transform_last(last.name, measure)
     transforms = [TRANSFORMS.build(call) for call in first]
