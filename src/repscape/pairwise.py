@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from repscape.compute.memory import show_bytes
-from repscape.errors import MemoryLimitError, RepscapeError, TooFewSamplesError
+from repscape.compute.precision import full_precision
+from repscape.errors import (
+    MemoryLimitError,
+    RepscapeError,
+    TooFewSamplesError,
+    UndefinedScoreError,
+)
 from repscape.measures.base import Measure, Outcome, Request
 
 if TYPE_CHECKING:
@@ -41,7 +48,8 @@ def score_pairs(
     for group in _groups(measures):
         for block in _blocks([measures[m] for m in group], values, pairs, memory_limit // 2):
             chosen = [measures[m] for m in group]
-            outcomes = _score_block(chosen, values, known, block, memory_limit // 2)
+            with full_precision():
+                outcomes = _score_block(chosen, values, known, block, memory_limit // 2)
             for m, scores in zip(group, outcomes, strict=True):
                 found[m].update(zip(block, scores, strict=True))
             if progress is not None:
@@ -69,12 +77,15 @@ def _blocks(
         return
     largest, second = ([*sorted(size.values(), reverse=True), 0])[:2]
     if largest + second > budget:
+        fitting = _largest_fitting_n(measures, values, used, budget)
         raise MemoryLimitError(
-            f"the prepared states of two representations take {show_bytes(largest + second)}, but "
-            f"half of memory_limit is {show_bytes(budget)}: set memory_limit to at least "
-            f"{show_bytes(2 * (largest + second))}, or compare fewer samples"
+            f"{measures[0].name}: the prepared states of two representations take "
+            f"{show_bytes(largest + second)}, but half of memory_limit is {show_bytes(budget)}: "
+            f"set memory_limit to at least {show_bytes(2 * (largest + second))}, or compare at "
+            f"most {fitting} samples"
         )
-    chunk_of = _chunks(size, budget // 2)
+    # A representation that needs a chunk of its own leaves less for the chunk beside it.
+    chunk_of = _chunks(size, min(budget // 2, budget - largest))
     parts: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for a, b in pairs:
         low, high = sorted((chunk_of[a], chunk_of[b]))
@@ -84,13 +95,33 @@ def _blocks(
             yield parts[key]
 
 
-def _state_bytes(measures: Sequence[Measure[Any]], value: torch.Tensor | RepscapeError) -> int:
+def _state_bytes(
+    measures: Sequence[Measure[Any]], value: torch.Tensor | RepscapeError, n: int | None = None
+) -> int:
+    """What the states of one representation take, or would take with n samples."""
     if isinstance(value, RepscapeError):
         return 0
-    n, d = value.shape
+    rows, d = value.shape
+    n = rows if n is None else n
     transformed = len({m.transforms for m in measures if m.transforms})
     states = sum(m.core.state_bytes(n, d) for m in measures)
     return states + transformed * n * d * value.element_size()
+
+
+def _largest_fitting_n(
+    measures: Sequence[Measure[Any]], values: Values, used: Sequence[int], budget: int
+) -> int:
+    """The most samples for which the states of any two representations fit."""
+
+    def fits(n: int) -> bool:
+        sizes = sorted(_state_bytes(measures, values[index], n) for index in used)
+        return sum(sizes[-2:]) <= budget
+
+    low, high = 0, max(len(value) for value in values if not isinstance(value, RepscapeError))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
 
 
 def _chunks(size: dict[int, int], budget: int) -> dict[int, int]:
@@ -179,7 +210,19 @@ def _run(requests: Sequence[Request], memory_limit: int) -> list[list[Outcome]]:
         return [[] for _ in requests]
     sweep = todo[0].measure.sweep
     results = iter(map(pair_loop, todo) if sweep is None else sweep(todo, memory_limit))
-    return [next(results) if request.pairs else [] for request in requests]
+    return [
+        [_finite(request, score) for score in next(results)] if request.pairs else []
+        for request in requests
+    ]
+
+
+def _finite(request: Request, outcome: Outcome) -> Outcome:
+    if isinstance(outcome, RepscapeError) or math.isfinite(outcome):
+        return outcome
+    return UndefinedScoreError(
+        f"{request.measure.name} came out as {outcome}: the values are so large or so small that "
+        "their squares overflow or vanish; bring them to a common scale first"
+    )
 
 
 def pair_loop(request: Request) -> list[Outcome]:

@@ -9,7 +9,7 @@ about n²dM².
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -57,6 +57,11 @@ class Matrix:
     def n(self) -> int:
         """The number of samples."""
         return int(self.diagonal.shape[0])
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for matrices that have the same entries because they are made the same way."""
+        return id(self) if self.rows is None else (self.rows.key, self.map, self.pivot)
 
     @property
     def linear(self) -> bool:
@@ -153,7 +158,7 @@ def sweep(
     One mapping from pair to sums for each group.
     """
     n = matrices[0].n
-    side = _tile_side(n, len(matrices), memory_limit)
+    side = _tile_side(matrices, memory_limit)
     resident = _rows_to_keep(matrices, memory_limit)
     blocks = [_GroupProducts(group, matrices[0].diagonal.device) for group in groups]
     row_sums = torch.zeros(
@@ -215,7 +220,7 @@ class _GroupProducts:
 
 def _stack_tiles(matrices: Sequence[Matrix], i: slice, j: slice) -> torch.Tensor:
     """The tiles (i, j) of all matrices less their pivots, (M, b_i, b_j) float64, zero diagonal."""
-    products: dict[int, torch.Tensor] = {}
+    products: dict[Hashable, torch.Tensor] = {}
     stack = torch.empty(
         len(matrices), i.stop - i.start, j.stop - j.start,
         dtype=torch.float64, device=matrices[0].diagonal.device,
@@ -223,9 +228,10 @@ def _stack_tiles(matrices: Sequence[Matrix], i: slice, j: slice) -> torch.Tensor
     for position, matrix in enumerate(matrices):
         shared = None
         if matrix.rows is not None:
-            shared = products.get(id(matrix.rows))
+            # Measures with other kernels of the same rows share their inner products.
+            shared = products.get(matrix.rows.key)
             if shared is None:
-                shared = products[id(matrix.rows)] = matrix.rows.products(i, j)
+                shared = products[matrix.rows.key] = matrix.rows.products(i, j)
         stack[position] = matrix.tile(i, j, shared)
         if matrix.pivot:
             stack[position] -= matrix.pivot
@@ -261,18 +267,24 @@ def _upper_tiles(n: int, side: int) -> Iterator[tuple[slice, slice]]:
             yield slice(i, min(i + side, n)), slice(j, min(j + side, n))
 
 
-def _tile_side(n: int, count: int, memory_limit: int) -> int:
+def _tile_side(matrices: Sequence[Matrix], memory_limit: int) -> int:
     """The largest tile such that the stack and its temporaries take half of the budget."""
-    side = min(n, TILE_ROWS)
-    # The stack, the gathered left and right operands, and a few single tiles, in float64.
-    bytes_per_entry = 8 * (2 * count + 6)
-    while side > SMALLEST_TILE_ROWS and bytes_per_entry * side**2 > memory_limit // 2:
+    count = len(matrices)
+    width = max((m.rows.d for m in matrices if m.rows is not None), default=0)
+
+    def needed(side: int) -> int:
+        # The stack, the gathered left and right operands, and a few single tiles, in float64;
+        # two blocks of rows on their way from float64.
+        return 8 * (3 * count + 6) * side**2 + 24 * side * width
+
+    side = min(matrices[0].n, TILE_ROWS)
+    while side > SMALLEST_TILE_ROWS and needed(side) > memory_limit // 2:
         side //= 2
-    if bytes_per_entry * side**2 > memory_limit // 2:
+    if needed(side) > memory_limit // 2:
         raise MemoryLimitError(
-            f"{count} matrices in tiles of {side}×{side} need "
-            f"{show_bytes(2 * bytes_per_entry * side**2)} of memory, but memory_limit is "
-            f"{show_bytes(memory_limit)}: raise it, or compare fewer representations at once"
+            f"{count} matrices in tiles of {side}×{side} need {show_bytes(2 * needed(side))} of "
+            f"memory, but {show_bytes(memory_limit)} of memory_limit are left for them: raise it, "
+            "or compare fewer representations at once"
         )
     return side
 
@@ -294,7 +306,11 @@ class _Residents:
 
 def _rows_to_keep(matrices: Sequence[Matrix], memory_limit: int) -> _Residents:
     """Choose whose prepared rows to keep: as many as fit into the other half of the budget."""
-    unique = {id(m.rows): m.rows for m in matrices if m.rows is not None}
+    unique: dict[Hashable, Rows] = {}
+    for matrix in matrices:
+        if matrix.rows is not None:
+            # The first is the one that `_stack_tiles` asks for products.
+            unique.setdefault(matrix.rows.key, matrix.rows)
     left = memory_limit // 2
     keep = []
     for rows in unique.values():

@@ -13,16 +13,22 @@ import torch
 
 from repscape.compute.arrays import row_blocks
 from repscape.compute.gram import Matrix, Pairs, PairSums
-from repscape.compute.memory import show_bytes
 from repscape.compute.rows import Rows
-from repscape.errors import MemoryLimitError
 
-MOMENT_BLOCK_ROWS = 2048
+MOMENT_BLOCK_ROWS = 1024
 
 
 def moments_cost(rows: Sequence[Rows], pairs: Iterable[tuple[int, int]]) -> int:
     """Multiplications of the moment route."""
     return sum(rows[a].n * rows[a].d * rows[b].d for a, b in pairs)
+
+
+def moments_bytes(rows: Sequence[Rows], pairs: Iterable[tuple[int, int]]) -> int:
+    """Memory for the moments of these pairs, one product, and one block of rows."""
+    pairs = list(pairs)
+    used = {index for pair in pairs for index in pair}
+    areas = [rows[a].d * rows[b].d for a, b in pairs]
+    return 8 * (sum(areas) + 2 * max(areas)) + 24 * MOMENT_BLOCK_ROWS * sum(rows[u].d for u in used)
 
 
 def sweep_cost(rows: Sequence[Rows]) -> int:
@@ -37,6 +43,7 @@ def linear_pair_sums(
     """`PairSums` of linear kernels of centred rows, without any n×n matrix or tile.
 
     Float32 rows are multiplied in float32 within blocks of rows; blocks add up in float64.
+    The largest pair must fit: `moments_bytes(rows, [pair])` ≤ memory_limit.
     """
     rows = [_rows_of(matrix) for matrix in matrices]
     sums: dict[tuple[int, int], PairSums] = {}
@@ -57,23 +64,12 @@ def _batches(
     rows: Sequence[Rows], pairs: Pairs, memory_limit: int
 ) -> Iterable[list[tuple[int, int]]]:
     """Split the pairs so that the moments of each batch, and one block of rows, fit."""
-    block = 16 * MOMENT_BLOCK_ROWS * sum(r.d for r in rows)
-    budget = memory_limit - block
     batch: list[tuple[int, int]] = []
-    held = 0
-    for a, b in pairs:
-        needed = 16 * rows[a].d * rows[b].d
-        if needed > budget:
-            raise MemoryLimitError(
-                f"the {rows[a].d}×{rows[b].d} cross-moments of one pair need "
-                f"{show_bytes(needed + block)}, but memory_limit is {show_bytes(memory_limit)}: "
-                "raise it"
-            )
-        if held + needed > budget:
+    for pair in pairs:
+        if batch and moments_bytes(rows, [*batch, pair]) > memory_limit:
             yield batch
-            batch, held = [], 0
-        batch.append((a, b))
-        held += needed
+            batch = []
+        batch.append(pair)
     if batch:
         yield batch
 

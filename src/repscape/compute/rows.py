@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import cached_property
 from typing import Literal
 
@@ -51,6 +52,11 @@ class Rows:
     def bytes(self) -> int:
         """What `keep` takes."""
         return self.x.numel() * self.x.element_size()
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for rows of the same values in memory and of the same kind."""
+        return self.x.data_ptr(), self.x.shape, self.x.stride(), self.x.dtype, self.kind
 
     def block(self, i: slice) -> torch.Tensor:
         """The prepared rows i."""

@@ -15,7 +15,14 @@ from repscape.compute.ranks import median_distance
 from repscape.compute.rows import Rows
 from repscape.errors import InvalidParameterError, UndefinedScoreError
 from repscape.measures.base import MEASURES, MeasureSpec
-from repscape.measures.gram_family import GramMeasure
+from repscape.measures.gram_family import (
+    GramMeasure,
+    biased_hsic,
+    biased_rounding,
+    debiased_hsic,
+    debiased_rounding,
+)
+from repscape.measures.rdm import Euclidean
 from repscape.registry import Citation, format_number, parameter
 
 
@@ -71,6 +78,23 @@ class RBFKernel:
         return halved.clamp_(min=0.0).mul_(-1.0 / self.sigma**2).exp_()
 
 
+@dataclass(frozen=True)
+class LaplaceKernel:
+    """K_ij = exp(-‖x_i - x_j‖ / σ)."""
+
+    sigma: float
+    linear: ClassVar[bool] = False
+
+    def apply(  # noqa: D102
+        self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
+    ) -> torch.Tensor:
+        distances = Euclidean().apply(products, norms_i, norms_j)
+        return distances.mul_(-1.0 / self.sigma).exp_()
+
+
+_KERNELS: dict[str, type[RBFKernel | LaplaceKernel]] = {"rbf": RBFKernel, "laplace": LaplaceKernel}
+
+
 @MEASURES.register
 @dataclass(frozen=True)
 class CKA(GramMeasure):
@@ -80,16 +104,17 @@ class CKA(GramMeasure):
 
     Biased, HSIC(K, L) = tr(K H L H) with H = I - 11ᵀ/n (Kornblith et al. 2019, equation 3);
     debiased, HSIC is the U-statistic of Song et al. 2012, equation 5, formed from kernels of
-    centred features. Kernels: linear ⟨x_i, x_j⟩; RBF exp(-‖x_i - x_j‖²/2σ²) with σ absolute or
-    relative to the median of ‖x_i - x_j‖ over i < j, each representation its own; precomputed,
-    where the values given are the n×n Gram matrix.
+    centred features. Kernels: linear ⟨x_i, x_j⟩; RBF exp(-‖x_i - x_j‖²/2σ²) and Laplace
+    exp(-‖x_i - x_j‖/σ), with σ absolute or relative to the median of ‖x_i - x_j‖ over i < j,
+    each representation its own; precomputed, where the values given are the n×n Gram matrix.
     """
 
-    kernel: Literal["linear", "rbf", "precomputed"] = parameter(
+    kernel: Literal["linear", "rbf", "laplace", "precomputed"] = parameter(
         "linear", "the kernel; precomputed: the values given are the n×n Gram matrix"
     )
     sigma: Bandwidth = parameter(
-        Bandwidth.parse("0.4median"), "width of the RBF kernel: absolute, or e.g. 0.4median"
+        Bandwidth.parse("0.4median"),
+        "width of the RBF and Laplace kernels: absolute, or e.g. 0.4median",
     )
     debiased: bool = parameter(True, "use the unbiased estimator of HSIC, 0 for independent data")
 
@@ -98,7 +123,7 @@ class CKA(GramMeasure):
         version=1,
         family="Gram and RDM",
         kind="similarity",
-        range=(-math.inf, 1.0),
+        range=(-1.0, 1.0),
         symmetric=True,
         metric=False,
         invariances=frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"}),
@@ -123,7 +148,7 @@ class CKA(GramMeasure):
     )
 
     def irrelevant(self) -> frozenset[str]:  # noqa: D102
-        return frozenset() if self.kernel == "rbf" else frozenset({"sigma"})
+        return frozenset() if self.kernel in _KERNELS else frozenset({"sigma"})
 
     @property
     def declared(self) -> MeasureSpec:  # noqa: D102
@@ -134,11 +159,14 @@ class CKA(GramMeasure):
                 minimum_n=3,
                 chance="tr K̃ tr L̃ / ((n-1) ‖K̃‖ ‖L̃‖) for the centred kernels",
             )
-        if self.kernel == "rbf" and not self.sigma.relative:
+        if self.kernel in _KERNELS and not self.sigma.relative:
             changes.update(invariances=self.spec.invariances - {"isotropic_scaling"})
         if self.kernel == "precomputed":
             changes.update(invariances=frozenset())
         return self.spec.but(**changes)
+
+    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+        return 32 * n + (8 * n * n if self.kernel == "precomputed" else 0)
 
     def prepare(self, x: torch.Tensor) -> Matrix:  # noqa: D102
         if self.kernel == "precomputed":
@@ -155,7 +183,7 @@ class CKA(GramMeasure):
                 "of samples are duplicates: give an absolute sigma or drop duplicates"
             )
         ones = torch.ones_like(rows.squared_norms)
-        kernel = RBFKernel(sigma)
+        kernel = _KERNELS[self.kernel](sigma)
         first = slice(0, min(rows.n, 256))
         norms = rows.squared_norms[first]
         sample = kernel.apply(rows.products(first, first), norms, norms)
@@ -168,8 +196,7 @@ class CKA(GramMeasure):
     def _own(self, s: PairSums) -> float:
         """HSIC(K, K), refused where it is no more than rounding."""
         own = debiased_hsic(s) if self.debiased else biased_hsic(s)
-        terms = s.n * (s.n - 3) if self.debiased else 1
-        rounding = 64 * torch.finfo(torch.float64).eps * (s.off + s.diagonal) / terms
+        rounding = debiased_rounding(s) if self.debiased else biased_rounding(s)
         if not own > rounding:
             raise UndefinedScoreError(self._no_norm(own, s.n))
         return own
@@ -182,21 +209,6 @@ class CKA(GramMeasure):
                 "or the identity; use more samples, another sigma, or debiased=false"
             )
         return "the centred kernel of a representation is zero, so CKA does not exist"
-
-
-def biased_hsic(s: PairSums) -> float:
-    """tr(K H L H) from the sums of two kernels; a pivot does not change it."""
-    everything = s.off + s.diagonal
-    row_products = s.rows + s.cross_ab + s.cross_ba + s.diagonal
-    totals = (s.total_a + s.trace_a) * (s.total_b + s.trace_b)
-    return everything - 2.0 * row_products / s.n + totals / s.n**2
-
-
-def debiased_hsic(s: PairSums) -> float:
-    """The U-statistic of Song et al. 2012, equation 5; a pivot does not change it."""
-    n = s.n
-    totals = s.total_a * s.total_b / ((n - 1) * (n - 2))
-    return (s.off + totals - 2.0 * s.rows / (n - 2)) / (n * (n - 3))
 
 
 def _typical_entry(matrix: torch.Tensor) -> float:

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
+
+import torch
 
 from repscape.compute.gram import DENSE_ROWS, Matrix, PairSums, dense_pair_sums, sweep
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
-from repscape.compute.moments import linear_pair_sums, moments_cost, sweep_cost
+from repscape.compute.moments import (
+    linear_pair_sums,
+    moments_bytes,
+    moments_cost,
+    sweep_cost,
+)
 from repscape.errors import UndefinedScoreError
 from repscape.measures.base import Measure, Outcome, Request, Sweep
+
+_SUM_ROUNDING = 64 * torch.finfo(torch.float64).eps
+_ENTRY_ROUNDING = 8 * torch.finfo(torch.float64).eps
 
 
 class GramMeasure(Measure[Matrix]):
     """A measure that is a function of `PairSums` of (A, B), (A, A) and (B, B)."""
 
     @property
-    def sweep(self) -> Sweep:  # noqa: D102
+    def sweep(self) -> Sweep | None:  # noqa: D102
         return gram_sweep
+
+    def state_bytes(self, n: int, d: int) -> int:
+        """The values are not copied: a matrix is known by its rows' norms and a recipe."""
+        return 32 * n
 
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:
         """The score, from the sums of the pair and of each side with itself."""
@@ -34,11 +48,37 @@ class GramMeasure(Measure[Matrix]):
         return outcome
 
 
+def biased_hsic(s: PairSums) -> float:
+    """tr(K H L H) from the sums of two kernels; a pivot does not change it."""
+    everything = s.off + s.diagonal
+    row_products = s.rows + s.cross_ab + s.cross_ba + s.diagonal
+    totals = (s.total_a + s.trace_a) * (s.total_b + s.trace_b)
+    return everything - 2.0 * row_products / s.n + totals / s.n**2
+
+
+def debiased_hsic(s: PairSums) -> float:
+    """The U-statistic of Song et al. 2012, equation 5; a pivot does not change it."""
+    n = s.n
+    totals = s.total_a * s.total_b / ((n - 1) * (n - 2))
+    return (s.off + totals - 2.0 * s.rows / (n - 2)) / (n * (n - 3))
+
+
+def biased_rounding(s: PairSums) -> float:
+    """What of `biased_hsic` may be rounding."""
+    return _SUM_ROUNDING * (abs(s.off) + abs(s.diagonal))
+
+
+def debiased_rounding(s: PairSums) -> float:
+    """What of `debiased_hsic` may be rounding, of the sums and of entries near the pivots."""
+    entries = (_ENTRY_ROUNDING * s.n) ** 2 * abs(s.pivot_a * s.pivot_b)
+    return (_SUM_ROUNDING * abs(s.off) + entries) / (s.n * (s.n - 3))
+
+
 def gram_sweep(requests: Sequence[Request], memory_limit: int) -> list[list[Outcome]]:
     """Score the pairs of all requests; every tile of every representation is formed once."""
-    unique: dict[int, Matrix] = {}
+    unique: dict[Hashable, Matrix] = {}
     for request in requests:
-        unique.update({id(matrix): matrix for matrix in request.states})
+        unique.update({matrix.key: matrix for matrix in request.states})
     matrices = list(unique.values())
     position = {key: index for index, key in enumerate(unique)}
     groups = [_with_selfs(request, position) for request in requests]
@@ -49,8 +89,8 @@ def gram_sweep(requests: Sequence[Request], memory_limit: int) -> list[list[Outc
     ]
 
 
-def _with_selfs(request: Request, position: dict[int, int]) -> list[tuple[int, int]]:
-    at = [position[id(matrix)] for matrix in request.states]
+def _with_selfs(request: Request, position: Mapping[Hashable, int]) -> list[tuple[int, int]]:
+    at = [position[matrix.key] for matrix in request.states]
     pairs = {(at[a], at[b]) for a, b in request.pairs}
     return sorted(pairs | {(index, index) for pair in pairs for index in pair})
 
@@ -61,16 +101,18 @@ def _all_sums(
     rows = [matrix.rows for matrix in matrices if matrix.rows is not None]
     if len(rows) == len(matrices) and all(m.linear and m.rows is not None for m in matrices):
         needed = {pair for group in groups for pair in group}
-        if moments_cost(rows, needed) < sweep_cost(rows):
+        widest = max(needed, key=lambda pair: rows[pair[0]].d * rows[pair[1]].d)
+        fits = moments_bytes(rows, [widest]) <= memory_limit
+        if fits and moments_cost(rows, needed) < sweep_cost(rows):
             found = linear_pair_sums(matrices, sorted(needed), memory_limit)
             return [found for _ in groups]
     return sweep(matrices, groups, memory_limit)
 
 
 def _outcome(
-    request: Request, pair: tuple[int, int], position: dict[int, int], sums: Any
+    request: Request, pair: tuple[int, int], position: Mapping[Hashable, int], sums: Any
 ) -> Outcome:
-    a, b = (position[id(request.states[index])] for index in pair)
+    a, b = (position[request.states[index].key] for index in pair)
     measure = request.measure.core
     assert isinstance(measure, GramMeasure)
     try:

@@ -4,56 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 
-from repscape.compute.arrays import as_symmetric, check_not_constant
+from repscape.compute import ranks
 from repscape.compute.gram import ElementMap, Matrix, PairSums
-from repscape.compute.ranks import EXACT_RANK_ROWS, BinnedRanks, average_ranks
-from repscape.compute.rows import RowKind, Rows
+from repscape.compute.kendall import PairOrder, kendall
+from repscape.compute.ranks import BinnedRanks, average_ranks
 from repscape.errors import UndefinedScoreError
-from repscape.measures.base import MEASURES, MeasureSpec
+from repscape.measures.base import MEASURES, MeasureSpec, Sweep
 from repscape.measures.gram_family import GramMeasure
+from repscape.measures.rdm import RDM, RDM_INVARIANCES, dissimilarities, typical_distance
 from repscape.registry import Citation, parameter
-
-
-@dataclass(frozen=True)
-class OneMinusProduct:
-    """1 - ⟨x_i, x_j⟩ of normalised rows: cosine or correlation distance."""
-
-    linear: ClassVar[bool] = False
-
-    def apply(  # noqa: D102
-        self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
-    ) -> torch.Tensor:
-        return 1.0 - products
-
-
-@dataclass(frozen=True)
-class SquaredEuclidean:
-    """‖x_i - x_j‖²."""
-
-    linear: ClassVar[bool] = False
-
-    def apply(  # noqa: D102
-        self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
-    ) -> torch.Tensor:
-        # Rounding may bring the distance of equal rows below 0.
-        sums = (norms_i[:, None] + norms_j).to(products.dtype)
-        return (sums - 2.0 * products).clamp_(min=0.0)
-
-
-@dataclass(frozen=True)
-class Euclidean:
-    """‖x_i - x_j‖."""
-
-    linear: ClassVar[bool] = False
-
-    def apply(  # noqa: D102
-        self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
-    ) -> torch.Tensor:
-        return SquaredEuclidean().apply(products, norms_i, norms_j).sqrt_()
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,20 +33,7 @@ class Ranked:
         return self.ranks(self.distances.apply(products, norms_i, norms_j))
 
 
-_RDMS: dict[str, tuple[RowKind, ElementMap]] = {
-    "correlation": ("correlation", OneMinusProduct()),
-    "cosine": ("unit", OneMinusProduct()),
-    "euclidean": ("centred", Euclidean()),
-    "sqeuclidean": ("centred", SquaredEuclidean()),
-}
-_RIGID = frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"})
-_INVARIANCES = {
-    "correlation": frozenset({"permutation", "isotropic_scaling"}),
-    "cosine": frozenset({"orthogonal", "permutation", "isotropic_scaling"}),
-    "euclidean": _RIGID,
-    "sqeuclidean": _RIGID,
-    "precomputed": frozenset(),
-}
+_TAU = ("kendall", "tau_a")
 
 
 @MEASURES.register
@@ -92,18 +42,25 @@ class RSA(GramMeasure):
     """Representational similarity analysis.
 
     The dissimilarities of all pairs of samples i < j in one representation, correlated with
-    those in the other: Pearson, Spearman (average ranks) or the cosine of the two vectors.
-    Dissimilarities: 1 - Pearson correlation of two rows, 1 - cosine, Euclidean, squared
-    Euclidean; precomputed, where the values given are the n×n dissimilarity matrix.
+    those in the other: Pearson, Spearman (average ranks), the cosine of the two vectors,
+    Kendall's tau-b, or tau-a (ties count 0). Dissimilarities: 1 - Pearson correlation of two
+    rows, 1 - cosine, Euclidean, squared Euclidean; Mahalanobis, with the covariance of the n
+    samples, (1 - λ) Σ + λ (tr Σ / d) I for λ = `shrinkage`, inverted on the span of the centred
+    rows; precomputed, where the values given are the n×n dissimilarity matrix.
 
     Up to n = 4096 ranks are exact; beyond, Spearman is within 1e-4 of the exact value.
+    Dissimilarities that differ by no more than rounding are ties. Kendall's tau is exact and
+    holds all n(n-1)/2 dissimilarities, so `memory_limit` bounds n.
     """
 
-    rdm: Literal["correlation", "cosine", "euclidean", "sqeuclidean", "precomputed"] = parameter(
+    rdm: RDM = parameter(
         "correlation", "dissimilarity of two samples; precomputed: the values are the n×n matrix"
     )
-    compare_by: Literal["pearson", "spearman", "cosine"] = parameter(
-        "spearman", "how the two vectors of dissimilarities are compared"
+    compare_by: Literal["pearson", "spearman", "cosine", "kendall", "tau_a"] = parameter(
+        "spearman", "how the two vectors of dissimilarities are compared; kendall is tau-b"
+    )
+    shrinkage: float = parameter(
+        0.0, "of the Mahalanobis covariance towards a sphere", minimum=0, maximum=1
     )
 
     spec: ClassVar = MeasureSpec(
@@ -114,16 +71,17 @@ class RSA(GramMeasure):
         range=(-1.0, 1.0),
         symmetric=True,
         metric=False,
-        invariances=_INVARIANCES["correlation"],
+        invariances=RDM_INVARIANCES["correlation"],
         minimum_n=3,
         summary="correlation of two dissimilarity matrices",
         formula="corr(D_ij, D'_ij) over i < j",
-        cost="n²(d+d')/2, plus n² log n for ranks",
-        chance="0 (pearson, spearman)",
+        cost="n²(d+d')/2, plus n² log n for ranks (for every pair by kendall)",
+        chance="0 (pearson, spearman, kendall, tau_a)",
         pitfalls=(
             "Correlation and cosine dissimilarities change when the features are shifted. The "
             "n(n-1)/2 dissimilarities are not independent: test by permuting samples. By cosine, "
-            "unrelated matrices score high, since dissimilarities are positive."
+            "unrelated matrices score high, since dissimilarities are positive. Without shrinkage, "
+            "Mahalanobis distances are all equal where n ≤ d + 1."
         ),
         citation=Citation(
             "Kriegeskorte et al. 2008",
@@ -135,37 +93,63 @@ class RSA(GramMeasure):
         ),
     )
 
+    def irrelevant(self) -> frozenset[str]:  # noqa: D102
+        return frozenset() if self.rdm == "mahalanobis" else frozenset({"shrinkage"})
+
     @property
     def declared(self) -> MeasureSpec:  # noqa: D102
-        changes: dict[str, object] = {"invariances": _INVARIANCES[self.rdm]}
+        invariances = RDM_INVARIANCES[self.rdm]
+        if self.rdm == "mahalanobis" and self.shrinkage == 0.0:
+            invariances |= {"invertible_linear"}
+        changes: dict[str, object] = {"invariances": invariances}
         if self.compare_by == "cosine":
-            changes.update(range=(0.0, 1.0), chance=None, minimum_n=2)
+            changes.update(chance=None, minimum_n=2)
+            if self.rdm != "precomputed":
+                changes.update(range=(0.0, 1.0))
         return self.spec.but(**changes)
 
-    def prepare(self, x: torch.Tensor) -> Matrix:  # noqa: D102
-        plain = self._distances(x)
+    @property
+    def sweep(self) -> Sweep | None:  # noqa: D102
+        return None if self.compare_by in _TAU else super().sweep
+
+    def state_bytes(self, n: int, d: int) -> int:
+        """Ranks and precomputed matrices are held whole; other matrices by their recipe."""
+        held = 32 * n + (8 * n * min(n, d) if self.rdm == "mahalanobis" else 0)
+        if self.compare_by in _TAU:
+            return PairOrder.bytes_for(n)
+        if self.rdm == "precomputed" or self._ranks_are_exact(n):
+            return held + 8 * n * n
+        return held
+
+    def prepare(self, x: torch.Tensor) -> Any:  # noqa: D102
+        plain = dissimilarities(x, self.rdm, self.shrinkage)
         if self.compare_by == "cosine":
             return plain
         if self.compare_by == "pearson":
-            return replace(plain, pivot=_typical_distance(plain))
+            return replace(plain, pivot=typical_distance(plain))
+        if self.rdm == "euclidean":
+            # The same order, and whole numbers for features that are: no tie is broken by a root.
+            plain = dissimilarities(x, "sqeuclidean")
+        return PairOrder.of(plain.tile, plain.n) if self.compare_by in _TAU else self._ranked(plain)
+
+    def _ranks_are_exact(self, n: int) -> bool:
+        return self.compare_by == "spearman" and n <= ranks.EXACT_RANK_ROWS
+
+    def _ranked(self, plain: Matrix) -> Matrix:
         n = plain.n
         middle = (n * (n - 1) / 2 + 1) / 2
-        if n <= EXACT_RANK_ROWS:
-            ranks = average_ranks(plain.tile, n)
-            return Matrix(plain.diagonal, pivot=middle, given=ranks)
+        if self._ranks_are_exact(n):
+            return Matrix(plain.diagonal, pivot=middle, given=average_ranks(plain.tile, n))
         binned = BinnedRanks(plain.tile, n)
         if plain.given is not None:
             return Matrix(plain.diagonal, pivot=middle, given=binned(plain.given))
         assert plain.map is not None
         return replace(plain, pivot=middle, map=Ranked(plain.map, binned))
 
-    def _distances(self, x: torch.Tensor) -> Matrix:
-        zeros = torch.zeros(x.shape[0], dtype=torch.float64, device=x.device)
-        if self.rdm == "precomputed":
-            return Matrix(zeros, pivot=0.0, given=as_symmetric(x, "dissimilarity matrix"))
-        check_not_constant(x)
-        kind, element_map = _RDMS[self.rdm]
-        return Matrix(zeros, pivot=0.0, rows=Rows(x, kind), map=element_map)
+    def compare(self, a: Any, b: Any) -> float:  # noqa: D102
+        if self.compare_by not in _TAU:
+            return super().compare(a, b)
+        return kendall(a, b, correct_ties=self.compare_by == "kendall")
 
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:  # noqa: D102
         product, own_a, own_b = (self._moment(sums) for sums in (ab, aa, bb))
@@ -185,10 +169,3 @@ class RSA(GramMeasure):
             if self.compare_by == "cosine"
             else s.off - s.total_a * s.total_b / (s.n * (s.n - 1))
         )
-
-
-def _typical_distance(matrix: Matrix) -> float:
-    first = slice(0, min(matrix.n, 256))
-    tile = matrix.tile(first, first)
-    size = tile.shape[0]
-    return float(tile.sum(dtype=torch.float64) - tile.diagonal().sum()) / (size * (size - 1))

@@ -1,0 +1,118 @@
+"""RSM difference: the Euclidean distance between two dissimilarity matrices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+
+from repscape.compute.arrays import row_blocks
+from repscape.compute.gram import TILE_ROWS, Matrix, PairSums
+from repscape.errors import UndefinedScoreError
+from repscape.measures.base import MEASURES, MeasureSpec, Outcome, Request, Sweep
+from repscape.measures.gram_family import GramMeasure, gram_sweep
+from repscape.measures.rdm import dissimilarities
+from repscape.registry import Citation, parameter
+
+_NEARLY_EQUAL = 1e-4
+
+
+@MEASURES.register
+@dataclass(frozen=True)
+class RSMDifference(GramMeasure):
+    """The norm of the difference of two dissimilarity matrices.
+
+    √(Σ_{i<j} (D_ij - D'_ij)²): the Frobenius norm on the triangle i < j. Dissimilarities are
+    Euclidean distances or 1 - cosine; precomputed, where the values given are the n×n matrix.
+    """
+
+    rdm: Literal["euclidean", "cosine", "precomputed"] = parameter(
+        "euclidean", "dissimilarity of two samples; precomputed: the values are the n×n matrix"
+    )
+
+    spec: ClassVar = MeasureSpec(
+        name="rsm_difference",
+        version=1,
+        family="Gram and RDM",
+        kind="distance",
+        range=(0.0, math.inf),
+        symmetric=True,
+        metric=True,
+        invariances=frozenset({"orthogonal", "permutation", "translation"}),
+        minimum_n=2,
+        summary="norm of the difference of two dissimilarity matrices",
+        formula="sqrt(sum over i<j of (D_ij - D'_ij)²)",
+        cost="n²(d+d')/2",
+        pitfalls=(
+            "Grows with n, so values of different data sets do not compare. By Euclidean "
+            "distances the larger representation decides: put `unit_norm` in front."
+        ),
+        citation=Citation(
+            "Shahbazi et al. 2021",
+            "@article{shahbazi2021using,\n"
+            "  title={Using distance on the Riemannian manifold to compare representations in "
+            "brain and in models},\n"
+            "  author={Shahbazi, Mahdiyar and Shirali, Ali and Aghajan, Hamid and Nili, Hamed},\n"
+            "  journal={NeuroImage},\n  volume={239},\n  year={2021}\n}",
+        ),
+    )
+
+    @property
+    def declared(self) -> MeasureSpec:  # noqa: D102
+        if self.rdm == "cosine":
+            kept = frozenset({"orthogonal", "permutation", "isotropic_scaling"})
+            return self.spec.but(invariances=kept)
+        if self.rdm == "precomputed":
+            return self.spec.but(invariances=frozenset())
+        return self.spec
+
+    @property
+    def sweep(self) -> Sweep:  # noqa: D102
+        return difference_sweep
+
+    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+        return 32 * n + (8 * n * n if self.rdm == "precomputed" else 0)
+
+    def prepare(self, x: torch.Tensor) -> Matrix:  # noqa: D102
+        return dissimilarities(x, self.rdm)
+
+    def compare(self, a: Matrix, b: Matrix) -> float:
+        """The norm of the difference, tile by tile: no digits are lost however alike they are."""
+        total = 0.0
+        for i in row_blocks(a.n, TILE_ROWS):
+            for j in row_blocks(a.n, TILE_ROWS):
+                if j.start >= i.start:
+                    gap = (a.tile(i, j).double() - b.tile(i, j)).square_()
+                    total += float(gap.triu_(1).sum() if i == j else gap.sum())
+        return math.sqrt(total)
+
+    def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:
+        """The norm from the three inner products; raises `TooAlikeError` if that loses digits."""
+        own = aa.off + bb.off
+        squared = own - 2.0 * ab.off
+        if squared <= _NEARLY_EQUAL * own:
+            raise TooAlikeError("the difference of the inner products is mostly rounding")
+        return math.sqrt(squared / 2.0)
+
+
+class TooAlikeError(UndefinedScoreError):
+    """Two matrices are too alike for their difference to come from inner products."""
+
+
+def difference_sweep(requests: Sequence[Request], memory_limit: int) -> list[list[Outcome]]:
+    """The Gram sweep, and a direct comparison of the few pairs that are too alike for it."""
+    swept = gram_sweep(requests, memory_limit)
+    return [
+        [_settled(request, pair, outcome) for pair, outcome in zip(request.pairs, row, strict=True)]
+        for request, row in zip(requests, swept, strict=True)
+    ]
+
+
+def _settled(request: Request, pair: tuple[int, int], outcome: Outcome) -> Outcome:
+    if not isinstance(outcome, TooAlikeError):
+        return outcome
+    a, b = pair
+    return request.measure.compare(request.states[a], request.states[b])
