@@ -106,6 +106,16 @@ def test_killed_again_and_again_at_random_moments(tmp_path, uninterrupted):
     assert passes(log) - uninterrupted[1] <= kills * max(MOST_REPEATED.values())
 
 
+def test_two_processes_that_extract_the_same_into_one_store(tmp_path, uninterrupted):
+    store = tmp_path / "store"
+    processes = [start(store, tmp_path / f"log{i}", 0.01 + 0.005 * i) for i in range(2)]
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    assert contents(store) == uninterrupted[0]
+    assert Store(store).verify() == []
+
+
 def half_done(tmp_path, counts, size=4):
     """An extraction of 40 samples that was interrupted after 24, in shards of 8."""
     network = build(Blocks, counts=counts)

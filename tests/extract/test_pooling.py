@@ -55,6 +55,14 @@ def test_a_mean_in_half_precision_does_not_overflow_or_stagnate():
     assert get_pooling("mean").reduce(fine).item() == 1.0009765625
 
 
+@pytest.mark.parametrize("shape", [(40, 3, 64, 64), (40, 100, 70), (3, 2, 400, 400)])
+def test_a_mean_taken_in_pieces_is_the_mean_of_each_sample(shape):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    mean = get_pooling("mean").reduce(x)
+    axes = (1,) if x.ndim == 3 else (2, 3)
+    torch.testing.assert_close(mean, x.double().mean(axes), rtol=1e-12, atol=1e-15)
+
+
 def test_positions_go_row_by_row():
     image = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
     assert positions(image)[0, :, 0].tolist() == [0, 1, 2, 3]

@@ -17,6 +17,7 @@ from repscape.errors import UnknownNameError, did_you_mean
 
 SampleShape = tuple[int, ...]
 _FEWEST_AXES = 2
+_CACHED_VALUES = 2**16
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,13 @@ def can_pool(sample_shape: SampleShape) -> bool:
 def _mean(output: torch.Tensor) -> torch.Tensor:
     if output.ndim == _FEWEST_AXES:
         return output
-    return positions(output).mean(1, dtype=torch.float64)
+    places = positions(output)
+    if output.device.type != "cpu":
+        return places.mean(1, dtype=torch.float64)
+    # torch makes a float64 copy of what it averages; in pieces that stay in the cache this is
+    # eight times as fast as at once.
+    samples = max(1, _CACHED_VALUES // places[0].numel())
+    return torch.cat([part.mean(1, dtype=torch.float64) for part in torch.split(places, samples)])
 
 
 def _flatten(output: torch.Tensor) -> torch.Tensor:
