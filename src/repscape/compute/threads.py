@@ -1,0 +1,29 @@
+"""Threads for compiled loops: as many as torch uses, each with one range of the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+
+
+def in_ranges(function: Callable[..., None], size: int, *arguments: Any) -> None:
+    """Call function(start, stop, *arguments) on consecutive ranges that cover 0 … size.
+
+    One range and one thread for each of `torch.get_num_threads()`. The function must release
+    the interpreter lock and write only what belongs to its range.
+    """
+    threads = min(torch.get_num_threads(), size)
+    if threads <= 1:
+        function(0, size, *arguments)
+        return
+    edges = [size * t // threads for t in range(threads + 1)]
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [
+            pool.submit(function, edges[t], edges[t + 1], *arguments) for t in range(1, threads)
+        ]
+        function(edges[0], edges[1], *arguments)
+        for other in others:
+            other.result()
