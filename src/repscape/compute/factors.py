@@ -2,30 +2,85 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 
 from repscape.compute.arrays import row_blocks
+from repscape.errors import UndefinedScoreError
 from repscape.transforms import column_mean
+
+_BLOCK_FEATURES = 1024
 
 
 def thin_factor(x: torch.Tensor, center: bool) -> torch.Tensor:
-    """A float64 factor F (n × r, r ≤ min(n, d)) with F Fᵀ = X Xᵀ.
+    """A float64 factor F (n × r, r = min(n, d)) with F Fᵀ = X Xᵀ.
 
-    Where d ≤ n, F is X itself (centred if asked). Where d > n, F = V √λ from the
-    eigendecomposition of X Xᵀ, which is formed over blocks of features; eigenvalues below the
-    rounding error of the largest are dropped. So cross products of factors have the size
-    min(n, d) and the same singular values as those of the features.
+    Where d ≤ n, F is X itself (centred if asked). Where d > n, Fᵀ is the triangle of a QR
+    decomposition of Xᵀ, taken over blocks of features; unlike a root of X Xᵀ it keeps all digits
+    of small directions. So cross products of factors have the size min(n, d) and the same
+    singular values as those of the features.
     """
     n, d = x.shape
     mean = column_mean(x) if center else torch.zeros(d, dtype=torch.float64, device=x.device)
     if d <= n:
         centred: torch.Tensor = x.double() - mean
         return centred
-    gram = torch.zeros(n, n, dtype=torch.float64, device=x.device)
-    for columns in row_blocks(d, n):
+    triangle = torch.zeros(0, n, dtype=torch.float64, device=x.device)
+    for columns in row_blocks(d, max(n, _BLOCK_FEATURES)):
         block = x[:, columns].double() - mean[columns]
-        gram += block @ block.T
-    eigenvalues, vectors = torch.linalg.eigh(gram)
-    kept = eigenvalues > n * torch.finfo(torch.float64).eps * eigenvalues[-1]
-    factor: torch.Tensor = vectors[:, kept] * eigenvalues[kept].sqrt()
+        triangle = torch.linalg.qr(torch.cat([triangle, block.T]), mode="r").R
+    factor: torch.Tensor = triangle.T
     return factor
+
+
+@dataclass(frozen=True, eq=False)
+class ThinSVD:
+    """X = left · diag(values) · rightᵀ, cut at the numerical rank r; float64.
+
+    left is n × r and right d × r with orthonormal columns; values (r,) descend.
+    """
+
+    left: torch.Tensor
+    values: torch.Tensor
+    right: torch.Tensor
+
+    @property
+    def rank(self) -> int:
+        """The number of singular values above rounding."""
+        return int(self.values.shape[0])
+
+
+def thin_svd(x: torch.Tensor, center: bool) -> ThinSVD:
+    """The singular value decomposition of x (n × d), of the centred features if asked.
+
+    Singular values count up to the larger of two rounding errors: that of the decomposition,
+    ε₆₄ max(n, d) s₁, and that of the given values themselves, ε ‖X‖_F with the ε of their dtype.
+    So a matrix of rank 8 has rank 8 in float32, too.
+
+    Raises `UndefinedScoreError` if nothing is above rounding.
+    """
+    raw = x.double()
+    values64 = raw - column_mean(x) if center else raw
+    left, values, right = _svd_through_qr(values64)
+    rounding = max(
+        torch.finfo(torch.float64).eps * max(x.shape) * float(values[0]),
+        torch.finfo(x.dtype).eps * float(raw.norm()),
+    )
+    rank = int((values > rounding).sum())
+    if rank == 0:
+        raise UndefinedScoreError(
+            f"the {'centred ' if center else ''}values are no larger than rounding "
+            f"({rounding:.1e}), so they span nothing: use a wider dtype or check the layer"
+        )
+    return ThinSVD(left[:, :rank], values[:rank], right[:, :rank])
+
+
+def _svd_through_qr(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """U, s, V by a QR decomposition of the long side first, which is faster than SVD alone."""
+    n, d = x.shape
+    long = x if n >= d else x.T
+    q, triangle = torch.linalg.qr(long)
+    u, values, vt = torch.linalg.svd(triangle)
+    long_side, short_side = q @ u, vt.T
+    return (long_side, values, short_side) if n >= d else (short_side, values, long_side)

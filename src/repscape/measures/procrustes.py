@@ -12,9 +12,16 @@ from repscape.compute.arrays import check_not_constant
 from repscape.compute.factors import thin_factor
 from repscape.errors import UndefinedScoreError
 from repscape.measures.base import MEASURES, Measure, MeasureSpec
+from repscape.measures.rotation import angle_of_chord, nuclear_norm, rotation_distance
 from repscape.registry import Citation, parameter
 
-_NEARLY_EQUAL = 1e-3
+WILLIAMS_2021 = Citation(
+    "Williams et al. 2021",
+    "@inproceedings{williams2021generalized,\n"
+    "  title={Generalized Shape Metrics on Neural Representations},\n"
+    "  author={Williams, Alex H and Kunz, Erin and Kornblith, Simon and Linderman, "
+    "Scott},\n  booktitle={NeurIPS},\n  year={2021}\n}",
+)
 
 
 @MEASURES.register
@@ -53,13 +60,7 @@ class Procrustes(Measure[torch.Tensor]):
             "With n ≤ d independent data can be rotated close to each other: compare with a "
             "permutation null. The size of a representation is divided out."
         ),
-        citation=Citation(
-            "Williams et al. 2021",
-            "@inproceedings{williams2021generalized,\n"
-            "  title={Generalized Shape Metrics on Neural Representations},\n"
-            "  author={Williams, Alex H and Kunz, Erin and Kornblith, Simon and Linderman, "
-            "Scott},\n  booktitle={NeurIPS},\n  year={2021}\n}",
-        ),
+        citation=WILLIAMS_2021,
         aliases={
             "orthogonal_procrustes": {"score": "distance"},
             "nbs": {"score": "similarity"},
@@ -90,20 +91,7 @@ class Procrustes(Measure[torch.Tensor]):
         return unit
 
     def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
-        similarity = float(torch.linalg.svdvals(a.T @ b).sum())
         if self.score == "similarity":
-            return similarity
-        squared = 2.0 - 2.0 * similarity
-        # The difference of nearly equal numbers loses half the digits: measure the residual.
-        distance = _residual(a, b) if squared < _NEARLY_EQUAL else math.sqrt(squared)
-        return distance if self.score == "distance" else 2.0 * math.asin(distance / 2.0)
-
-
-def _residual(a: torch.Tensor, b: torch.Tensor) -> float:
-    """min_Q ‖aQ - b‖_F, by forming the rotated difference."""
-    u, _, vt = torch.linalg.svd(a.T @ b, full_matrices=True)
-    width = max(a.shape[1], b.shape[1])
-    difference = torch.zeros(a.shape[0], width, dtype=a.dtype, device=a.device)
-    difference[:, : a.shape[1]] += a @ u
-    difference[:, : b.shape[1]] -= b @ vt.T
-    return float(difference.norm())
+            return nuclear_norm(a, b)
+        distance = rotation_distance(a, b)
+        return distance if self.score == "distance" else angle_of_chord(distance)

@@ -1,0 +1,62 @@
+"""Size and shape: Procrustes without dividing out the size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from repscape.compute.factors import thin_factor
+from repscape.measures.base import MEASURES, Measure, MeasureSpec
+from repscape.measures.procrustes import WILLIAMS_2021
+from repscape.measures.rotation import rotation_distance
+from repscape.registry import parameter
+
+
+@MEASURES.register
+@dataclass(frozen=True)
+class SizeAndShape(Measure[torch.Tensor]):
+    """Orthogonal Procrustes distance of centred, unscaled representations.
+
+    min_Q ‖XQ - Y‖_F = √(‖X‖² + ‖Y‖² - 2‖XᵀY‖_*), in the units of the features; its square where
+    `squared` (Williams et al. 2021, equation 6; squared as in Ding et al. 2021). Widths may
+    differ: the narrower side counts as padded with zero columns.
+    """
+
+    center: bool = parameter(True, "subtract each feature's mean first")
+    squared: bool = parameter(False, "the square of the distance")
+
+    spec: ClassVar = MeasureSpec(
+        name="size_and_shape",
+        version=1,
+        family="alignment",
+        kind="distance",
+        range=(0.0, math.inf),
+        symmetric=True,
+        metric=True,
+        invariances=frozenset({"orthogonal", "permutation", "translation"}),
+        minimum_n=1,
+        summary="distance after the best rotation, centred but not scaled",
+        formula="sqrt(||X||^2 + ||Y||^2 - 2 ||X^T Y||_*) with X, Y centred",
+        cost="n·r·r' + r³ with r = min(n, d)",
+        pitfalls=(
+            "It grows with n and with the size of the activations, so values of different data "
+            "sets, layers or models do not compare: use procrustes where size means nothing."
+        ),
+        citation=WILLIAMS_2021,
+    )
+
+    @property
+    def declared(self) -> MeasureSpec:  # noqa: D102
+        kept = self.spec.invariances - (set() if self.center else {"translation"})
+        return self.spec.but(invariances=kept, metric=not self.squared)
+
+    def prepare(self, x: torch.Tensor) -> torch.Tensor:
+        """A factor of the (centred) representation."""
+        return thin_factor(x, self.center)
+
+    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
+        distance = rotation_distance(a, b)
+        return distance**2 if self.squared else distance
