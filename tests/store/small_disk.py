@@ -34,13 +34,14 @@ def stream(store: Store, recipe: Recipe) -> None:
     with store.representation_writer(recipe, Origin(), shard_rows=4) as writer:
         writer.start_at(0)
         for start in range(0, 40, 4):
-            writer.append(np.ones((4, 5_000)), range(start, start + 4))
+            writer.append(np.ones((4, 2_000)), range(start, start + 4))
         writer.commit()
 
 
 def main(disk: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=True)
-    root = disk / "store"
+    root, ballast = disk / "store", disk / "ballast"
+    ballast.write_bytes(bytes(600_000))
     write_everything(root)
     store, before = Store(root), tree(root)
 
@@ -59,11 +60,11 @@ def main(disk: Path) -> None:
     assert done in range(4, 40, 4), done
     check_what_is_there(root)
 
-    subprocess.run(["mount", "-o", "remount,size=8m", str(disk)], check=True)
+    ballast.unlink()
     stream(store, streamed)
     assert store.load_representation(streamed.key).n == 40
 
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", str(disk)], check=True)
     check_what_is_there(root)
     write_everything(root)  # all of it is there: nothing needs writing
     assert write_representation(Store(root)) == ROWS

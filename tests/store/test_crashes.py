@@ -24,6 +24,7 @@ from repscape.tasks import Recipe
 RECIPE = Recipe("checkpoint", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("links", ["links", "no-links"])
 def test_killed_at_every_write_point_and_resumed_to_the_same_bytes(
     tmp_path: Path, run_script: Callable[..., str], links: str

@@ -19,18 +19,25 @@ from repscape.errors import (
     StoreError,
 )
 from repscape.representation import Origin, Representation
-from repscape.store.arrays import Buffer, as_buffer, join
+from repscape.store.arrays import Buffer, join
 from repscape.store.atomic import publish_first, replace_file
 from repscape.store.directory import RECORD_STEM, ArtefactDirectory, remove
 from repscape.store.manifest import FileEntry, Manifest, json_bytes, library_versions
+from repscape.store.representations import (
+    IDS,
+    check_distinct,
+    load_representation,
+    representation_buffers,
+)
 
 if TYPE_CHECKING:
     from repscape.representation import Values
     from repscape.tasks import Recipe
 
 DEFAULT_SHARD_ROWS = 4096
-_VALUES, _IDS, _LABELS, _COLUMN = "values", "ids", "labels", "column/"
 _PLAN_STEM = "plan-"
+
+_Chunk = dict[str, Buffer]
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class RepresentationWriter:
         self._recipe = recipe
         self._origin = origin
         self._beside = dict(beside or {})
-        self._pending: list[dict[str, Buffer]] = []
+        self._pending: list[_Chunk] = []
         self._pending_rows = 0
         self._known_ids: npt.NDArray[Any] | None = None
         self._committed: Manifest | None = None
@@ -165,7 +172,7 @@ class RepresentationWriter:
             If the disk is full or read-only; the shards committed so far stay.
         """
         chunk = Representation(values, ids, labels=labels, columns=columns or {})  # type: ignore[arg-type]
-        buffers = _buffers(chunk)
+        buffers = representation_buffers(chunk)
         self._check_kind(buffers)
         self._has_appended = True
         there = min(max(self.rows_done - self._position, 0), chunk.n)
@@ -221,14 +228,12 @@ class RepresentationWriter:
         replace_file(self._record_path(index), json_bytes(entry.to_dict()))
 
     def _write_shard(self, rows: int) -> FileEntry:
-        whole = {name: join(p[name] for p in self._pending) for name in self._pending[0]}
+        first, rest = _split(self._pending, rows)
+        whole = {name: join(chunk[name] for chunk in first) for name in first[0]}
         stem = f"{RECORD_STEM}{len(self._shards):06d}"
-        first = {name: buffer[:rows] for name, buffer in whole.items()}
-        entry = self._directory.write_arrays(stem, first)
+        entry = self._directory.write_arrays(stem, whole)
         self._shards.append(entry)
-        self._pending_rows -= rows
-        rest = {name: buffer[rows:] for name, buffer in whole.items()}
-        self._pending = [rest] if self._pending_rows else []
+        self._pending, self._pending_rows = rest, self._pending_rows - rows
         self._known_ids = None
         return entry
 
@@ -239,7 +244,7 @@ class RepresentationWriter:
             raise InvalidRepresentationError(
                 f"no row was appended to the representation {self._recipe.key}: nothing to commit"
             )
-        _check_distinct(self._stored_ids())
+        check_distinct(self._stored_ids())
         steps = [{"from_row": step.from_row, "plan": dict(step.plan)} for step in self.plan_steps]
         manifest = Manifest(
             recipe=self._recipe,
@@ -325,7 +330,7 @@ class RepresentationWriter:
     def _stored_ids(self) -> npt.NDArray[Any]:
         if self._known_ids is None:
             try:
-                parts = [self._directory.buffers(entry, [_IDS])[_IDS] for entry in self._shards]
+                parts = [self._directory.buffers(entry, [IDS])[IDS] for entry in self._shards]
             except CorruptArtefactError:
                 # Whoever commits first discards the others' shards; then its own are the ones.
                 if self._committed is not None or not self._adopt_if_committed():
@@ -335,38 +340,22 @@ class RepresentationWriter:
         return self._known_ids
 
 
-def load_representation(directory: ArtefactDirectory) -> Representation:
-    """Read a committed representation.
-
-    The values are memory-mapped if they lie in one shard; several shards are joined into one
-    array in memory.
-    """
-    manifest = directory.manifest()
-    if "origin" not in manifest.metadata or _VALUES not in manifest.arrays:
-        raise StoreError(f"the artefact {manifest.key} is a {manifest.kind}, not a representation")
-    arrays = directory.arrays(manifest, mmap=True)
-    columns = {k.removeprefix(_COLUMN): v for k, v in arrays.items() if k.startswith(_COLUMN)}
-    return Representation(
-        arrays[_VALUES],
-        arrays[_IDS],  # type: ignore[arg-type]
-        labels=arrays.get(_LABELS),  # type: ignore[arg-type]
-        columns=columns,  # type: ignore[arg-type]
-        origin=Origin.from_dict(manifest.metadata["origin"]),
-        key=manifest.key,
-    )
-
-
-def _buffers(chunk: Representation) -> dict[str, Buffer]:
-    buffers = {_VALUES: as_buffer(_VALUES, chunk.values), _IDS: as_buffer(_IDS, chunk.sample_ids)}
-    if chunk.labels is not None:
-        buffers[_LABELS] = as_buffer(_LABELS, chunk.labels)
-    for name, column in chunk.columns.items():
-        buffers[_COLUMN + name] = as_buffer(_COLUMN + name, column)
-    return buffers
+def _split(chunks: list[_Chunk], rows: int) -> tuple[list[_Chunk], list[_Chunk]]:
+    """The chunks with the first `rows` rows, and those with the rest, without a copy."""
+    first: list[_Chunk] = []
+    for place, chunk in enumerate(chunks):
+        there = len(chunk[IDS].data)
+        if there > rows:
+            head = {name: buffer[:rows] for name, buffer in chunk.items()}
+            tail = {name: buffer[rows:] for name, buffer in chunk.items()}
+            return ([*first, head] if rows else first), [tail, *chunks[place + 1 :]]
+        first.append(chunk)
+        rows -= there
+    return first, []
 
 
 def _rows(entry: FileEntry) -> int:
-    return entry.arrays[_IDS].shape[0]
+    return entry.arrays[IDS].shape[0]
 
 
 def _said(kind: tuple[str, tuple[int, ...]] | None) -> str:
@@ -374,13 +363,3 @@ def _said(kind: tuple[str, tuple[int, ...]] | None) -> str:
         return "absent"
     dtype, rest = kind
     return f"{dtype} of width {rest[0]}" if rest else dtype
-
-
-def _check_distinct(ids: npt.NDArray[Any]) -> None:
-    unique, counts = np.unique(ids, return_counts=True)
-    if unique.size < ids.size:
-        repeated = unique[counts > 1][0]
-        rows = np.flatnonzero(ids == repeated)[:2].tolist()
-        raise InvalidRepresentationError(
-            f"sample id {repeated.item()!r} stands at rows {rows[0]} and {rows[1]}: ids must differ"
-        )

@@ -27,7 +27,8 @@ from repscape.store.atomic import (
 )
 from repscape.store.directory import TABLE_SUFFIX, ArtefactDirectory, listing, remove
 from repscape.store.manifest import FileEntry, Manifest, json_bytes, library_versions
-from repscape.store.shards import DEFAULT_SHARD_ROWS, RepresentationWriter, load_representation
+from repscape.store.representations import load_representation
+from repscape.store.shards import DEFAULT_SHARD_ROWS, RepresentationWriter
 from repscape.store.tables import as_parquet, read_parquet
 from repscape.tasks import Recipe
 
