@@ -1,0 +1,1 @@
+"""Statistics over tidy tables of scores: matrices, orders, maps, groups, layer identification."""
