@@ -1,0 +1,1 @@
+"""Figures for print: each function takes a tidy table and returns a matplotlib figure."""
