@@ -1,0 +1,101 @@
+"""Write a report as one HTML file that opens offline and asks the network for nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup, escape
+from plotly import io as plotly_io
+from plotly import offline
+
+from repscape.plots.palette import direction
+from repscape.report.page import FigureChoice, Report, ReportFigure, ReportTable
+
+_MISSING = "–"
+_DECIMALS = 3
+
+
+def write_report(report: Report, path: str | Path) -> Path:
+    """Write a report to an HTML file and return its path.
+
+    The file holds everything it needs, plotly.js too, and forbids the browser any request. The
+    same report gives the same bytes. The file appears whole or not at all.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    partial.write_text(render(report), encoding="utf-8", newline="\n")
+    os.replace(partial, target)  # noqa: PTH105
+    return target
+
+
+def render(report: Report) -> str:
+    """Return the HTML text of a report."""
+    environment = Environment(
+        loader=FunctionLoader(_resource),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["prose"] = _prose
+    environment.filters["cell"] = _cell
+    environment.filters["figure_json"] = _figure_json
+    environment.filters["direction"] = direction
+    environment.filters["height"] = _height
+    environment.tests["choice"] = _is_choice
+    environment.tests["number"] = _is_number
+    return environment.get_template("report.html.jinja").render(
+        report=report,
+        style=Markup(_resource("report.css")),
+        script=Markup(_resource("report.js")),
+        # The text of a script ends at the first closing tag, wherever that stands.
+        plotly=Markup(offline.get_plotlyjs().replace("</script", "<\\/script")),
+        anchors=[f"section-{number}" for number, _ in enumerate(report.sections, start=1)],
+    )
+
+
+def _resource(name: str) -> str:
+    return files("repscape.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _prose(text: str) -> Markup:
+    """Escape a text and set what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _is_choice(item: ReportFigure | FigureChoice) -> bool:
+    return isinstance(item, FigureChoice)
+
+
+def _is_number(column: pd.Series[Any]) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _cell(value: Any, table: ReportTable, column: str) -> str:
+    if pd.isna(value):
+        return _MISSING
+    if column in table.percent:
+        return f"{100 * value:.0f}%"
+    if isinstance(value, float):
+        return f"{value:.{table.decimals.get(column, _DECIMALS)}f}".replace("-", "−")
+    return str(value)
+
+
+def _height(item: ReportFigure) -> int:
+    return int(item.figure.layout.height or 450)
+
+
+def _figure_json(item: ReportFigure) -> Markup:
+    """Return a figure as JSON that may stand inside a script element."""
+    text = json.loads(plotly_io.to_json(item.figure, validate=True, engine="json"))
+    text["layout"].pop("template", None)
+    compact = json.dumps(text, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return Markup(compact.replace("<", "\\u003c").replace("\u2028", "\\u2028"))

@@ -1,0 +1,58 @@
+"""Pieces that the interactive figures share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import escape
+
+from repscape.plots.palette import direction, wrapped
+
+QUIET = "#8a929b"
+
+
+def base_layout(height: int) -> dict[str, Any]:
+    """Return the layout that every figure starts from; the page adds the colours."""
+    return {
+        "height": height,
+        "template": None,
+        "font": {"size": 12},
+        "margin": {"l": 10, "r": 10, "t": 20, "b": 10},
+        "hoverlabel": {"align": "left"},
+        "showlegend": True,
+    }
+
+
+def plain(name: object) -> str:
+    """Escape a name for plotly, whose labels understand some HTML."""
+    return str(escape(str(name)))
+
+
+def plain_all(names: Any) -> list[str]:
+    """Escape each name."""
+    return [plain(name) for name in names]
+
+
+def counts(values: Any) -> list[str]:
+    """Return numbers of samples as text."""
+    return ["unknown" if pd.isna(value) else str(int(value)) for value in values]
+
+
+def colour_bar(measure: str, kind: str, length: float) -> dict[str, Any]:
+    """Return a colour bar with the measure's full name, along this share of the height."""
+    lines = [*wrapped(measure, 34).split("\n"), direction(kind)]
+    return {
+        "title": {"text": "<br>".join(map(plain, lines)), "side": "right", "font": {"size": 11}},
+        "len": length,
+        "y": 0,
+        "yanchor": "bottom",
+        "thickness": 14,
+        "outlinewidth": 0,
+    }
+
+
+def with_nulls(values: Any) -> list[list[float | None]]:
+    """Return a matrix as nested lists in which NaN is null."""
+    return [[None if np.isnan(value) else float(value) for value in line] for line in values]

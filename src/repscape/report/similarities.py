@@ -1,0 +1,297 @@
+"""The report of a table of similarities: how alike are these networks, and what groups them?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from repscape.analysis.clustering import cluster
+from repscape.analysis.embedding import model_coordinates
+from repscape.analysis.examples import example_pairs
+from repscape.analysis.groups import group_effects, grouping_factors, pair_differences
+from repscape.analysis.layer_identification import (
+    identification_accuracy,
+    layer_identification,
+)
+from repscape.analysis.matrices import square_matrix
+from repscape.analysis.model_scores import Rule, as_model_scores, has_layers
+from repscape.analysis.tidy import (
+    Slice,
+    as_tidy,
+    in_order_of_appearance,
+    model_tags,
+    slices,
+)
+from repscape.report.heatmaps import interactive_heatmap, interactive_layer_heatmaps
+from repscape.report.page import (
+    FigureChoice,
+    GlossaryEntry,
+    Report,
+    ReportFigure,
+    ReportTable,
+    Section,
+)
+from repscape.report.points import interactive_map, interactive_pair_strip
+from repscape.report.words import (
+    describe_agreement,
+    describe_groups,
+    describe_identification,
+    describe_scope,
+    headlines,
+)
+
+_RULES: dict[str, str] = {
+    "last": "The score of two networks is the score of their last layers in the table.",
+    "matched_depth_mean": "The score of two networks is the mean over layers at equal depth.",
+    "most_alike": "The score of two networks is that of their two most similar layers.",
+}
+
+
+@dataclass(frozen=True)
+class SimilaritySummary:
+    """The tables behind the words and numbers of a report.
+
+    Attributes
+    ----------
+    scores
+        One row per measure and pair of models.
+    effects
+        `repscape.analysis.groups.group_effects`; empty where no tag groups the models.
+    accuracy
+        `repscape.analysis.layer_identification.identification_accuracy`; empty where no two
+        models differ only in their seed.
+    accuracy_by_architecture
+        The same, by architecture.
+    """
+
+    scores: pd.DataFrame
+    effects: pd.DataFrame
+    accuracy: pd.DataFrame
+    accuracy_by_architecture: pd.DataFrame
+
+
+def summarise(
+    table: pd.DataFrame, *, rule: Rule = "last", symmetric: bool = True
+) -> SimilaritySummary:
+    """Compute the tables that a report of similarities speaks of."""
+    tidy = as_tidy(table)
+    scores = as_model_scores(tidy, rule, symmetric=symmetric)
+    empty = pd.DataFrame(columns=["measure", "factor", "mean_only", "accuracy"])
+    effects = group_effects(scores) if grouping_factors(scores) else empty
+    tags = model_tags(tidy)
+    if not has_layers(tidy) or "seed" not in tags.columns:
+        return SimilaritySummary(scores, effects, empty, empty)
+    rows = layer_identification(tidy, symmetric=symmetric)
+    by = [name for name in ("architecture",) if name in tags.columns]
+    return SimilaritySummary(
+        scores, effects, identification_accuracy(rows), identification_accuracy(rows, by)
+    )
+
+
+def similarity_report(
+    table: pd.DataFrame,
+    *,
+    title: str,
+    glossary: Sequence[GlossaryEntry] = (),
+    provenance: Mapping[str, str] | None = None,
+    rule: Rule = "last",
+    symmetric: bool = True,
+) -> Report:
+    """Compose the report of a tidy table of similarities.
+
+    The first measure of the table is the one that the headlines and the first sentences speak of.
+
+    Parameters
+    ----------
+    table
+        A tidy table of scores, of layers or of models.
+    title
+        The heading of the page.
+    glossary
+        How to read each measure.
+    provenance
+        Where the numbers come from, by name.
+    rule
+        How layers make one score per pair of models.
+    symmetric
+        Whether a pair given in one direction stands for both.
+    """
+    tidy = as_tidy(table)
+    pieces = list(slices(tidy))
+    if len(in_order_of_appearance(tidy, "model")) < 2:
+        sections, numbers = [_representations(pieces, symmetric)], []
+    else:
+        summary = summarise(tidy, rule=rule, symmetric=symmetric)
+        numbers = headlines(_first(summary.effects), _first(summary.accuracy))
+        sections = _sections(pieces, summary, rule, symmetric)
+    return Report(title, sections, describe_scope(tidy), numbers, glossary, provenance or {})
+
+
+def _sections(
+    pieces: Sequence[Slice], summary: SimilaritySummary, rule: Rule, symmetric: bool
+) -> list[Section]:
+    scored = list(slices(summary.scores))
+    sections = [_summary(summary), _models(scored, rule, symmetric)]
+    if len(summary.effects):
+        sections.append(_factors(scored, summary.effects))
+    if len(in_order_of_appearance(summary.scores, "model")) > 2:
+        sections.append(_map(scored))
+    if any(has_layers(piece.table) for piece in pieces):
+        sections.append(_layers(pieces, summary, symmetric))
+    return sections
+
+
+def _summary(summary: SimilaritySummary) -> Section:
+    prose = [
+        *describe_groups(_first(summary.effects)),
+        *describe_agreement(summary.effects),
+        *describe_identification(summary.accuracy),
+        "These numbers describe the networks at hand. Pairs that share a network are not "
+        "independent, so nothing here is a test of significance.",
+    ]
+    return Section("In short", prose)
+
+
+def _models(scored: Sequence[Slice], rule: Rule, symmetric: bool) -> Section:
+    figures = []
+    for piece in scored:
+        matrix = square_matrix(piece.table, symmetric=symmetric)
+        clustering = cluster(matrix)
+        figures.append(
+            ReportFigure(
+                interactive_heatmap(piece.table, clustering, symmetric=symmetric),
+                f"Score of every two networks under `{piece.measure}`; brighter is more alike. "
+                "Networks are ordered by average-linkage clustering (tree above).",
+                f"Heat map of {len(matrix.labels)} networks under {piece.measure}, in the order "
+                + ", ".join(clustering.order),
+                _tab(piece, scored),
+            )
+        )
+    return Section("Which networks are alike", [_RULES[rule]], [FigureChoice(figures)])
+
+
+def _factors(scored: Sequence[Slice], effects: pd.DataFrame) -> Section:
+    figures = [
+        ReportFigure(
+            interactive_pair_strip(pair_differences(piece.table)),
+            f"Every pair of networks under `{piece.measure}`, by what the two differ in; the bar "
+            "marks the mean.",
+            f"Scores of pairs of networks under {piece.measure}, grouped by the factors in which "
+            "they differ; the means are in the table below",
+            _tab(piece, scored),
+        )
+        for piece in scored
+        if piece.table["value"].notna().any()
+    ]
+    prose = (
+        "Two networks can differ in one factor or in several. The first lines of the figure show "
+        "what happens to the score when one factor alone changes."
+    )
+    names = {
+        "measure": "measure",
+        "factor": "factor",
+        "mean_same": "mean, shared",
+        "mean_different": "mean, not shared",
+        "mean_only": "mean, only this differs",
+        "pairs_only": "pairs, only this differs",
+        "effect": "gain from sharing",
+        "share": "share of variation",
+    }
+    table = ReportTable(
+        _readable(effects[list(names)].rename(columns=names)),
+        "What sharing a factor goes with. The gain is the coefficient in a regression on all "
+        "factors, positive where sharing makes networks more alike; the share is the factor's "
+        "part of R².",
+        percent=("share of variation",),
+    )
+    return Section("What changes a representation", [prose], [FigureChoice(figures)], [table])
+
+
+def _map(scored: Sequence[Slice]) -> Section:
+    figures = [
+        ReportFigure(
+            interactive_map(model_coordinates(piece.table)),
+            f"Networks that are near each other are alike under `{piece.measure}`. Lines join "
+            "networks that differ only in their seed.",
+            f"Map of the networks in two dimensions under {piece.measure}",
+            _tab(piece, scored),
+        )
+        for piece in scored
+    ]
+    prose = (
+        "Classical multidimensional scaling places the networks so that distances on the map "
+        "approximate how unlike they are. The axes state how much of the variation they show; the "
+        "rest is not on the map."
+    )
+    return Section("A map of the networks", [prose], [FigureChoice(figures)])
+
+
+def _layers(pieces: Sequence[Slice], summary: SimilaritySummary, symmetric: bool) -> Section:
+    figures = []
+    for piece in pieces:
+        pairs = example_pairs(piece.table)
+        figures.append(
+            ReportFigure(
+                interactive_layer_heatmaps(piece.table, pairs, symmetric=symmetric),
+                f"Layers of one network (vertical) against those of another (horizontal) under "
+                f"`{piece.measure}`; the first layers are at the bottom left, brighter is more "
+                "alike.",
+                f"Layer by layer heat maps under {piece.measure} of "
+                + "; ".join(f"{a} and {b}" for a, b, _ in pairs.to_numpy(dtype=str)),
+                _tab(piece, pieces),
+            )
+        )
+    tables = []
+    if len(summary.accuracy):
+        names = {"measure": "measure", "architecture": "architecture", "correct": "correct"}
+        names |= {"counted": "layers", "tied": "ties", "accuracy": "accuracy", "chance": "guessing"}
+        frame = summary.accuracy_by_architecture
+        kept = {old: new for old, new in names.items() if old in frame.columns}
+        tables.append(
+            ReportTable(
+                _readable(frame[list(kept)].rename(columns=kept)),
+                "Layer identification: how often the most similar layer in the network with "
+                "another seed is the same layer. Both directions are counted; a tie is a failure.",
+                percent=("accuracy", "guessing"),
+            )
+        )
+    return Section("Layer by layer", (), [FigureChoice(figures)], tables)
+
+
+def _representations(pieces: Sequence[Slice], symmetric: bool) -> Section:
+    figures = []
+    for piece in pieces:
+        clustering = cluster(square_matrix(piece.table, by="rep", symmetric=symmetric))
+        figures.append(
+            ReportFigure(
+                interactive_heatmap(piece.table, clustering, by="rep", symmetric=symmetric),
+                f"Score of every two representations under `{piece.measure}`; brighter is more "
+                "alike. They are ordered by average-linkage clustering (tree above).",
+                f"Heat map of {len(clustering.order)} representations under {piece.measure}",
+                _tab(piece, pieces),
+            )
+        )
+    return Section("Which representations are alike", (), [FigureChoice(figures)])
+
+
+def _readable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Set the measures of a table as code."""
+    return frame.assign(measure=[f"`{name}`" for name in frame["measure"]])
+
+
+def _first(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the first measure (and data set) of a result table."""
+    if table.empty:
+        return table
+    context = ["data", "split", "measure"]
+    keys = table[context].astype(object).where(table[context].notna(), None)
+    return table[(keys.apply(tuple, axis=1) == tuple(keys.iloc[0])).to_numpy()]
+
+
+def _tab(piece: Slice, pieces: Sequence[Slice]) -> str:
+    """Return the name of a slice among others: its measure, and the data where they differ."""
+    sources = {(other.data, other.split) for other in pieces}
+    extra = [part for part in (piece.data, piece.split) if part] if len(sources) > 1 else []
+    return " · ".join([*extra, piece.measure])

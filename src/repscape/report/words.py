@@ -1,0 +1,218 @@
+"""Sentences computed from result tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from repscape.analysis.tidy import in_order_of_appearance, text_or_none
+from repscape.plots.palette import direction
+from repscape.report.page import Headline
+
+
+def number(value: float) -> str:
+    """Return a score with two digits after the point."""
+    return f"{value:.2f}".replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """Return a share in whole per cent, without calling a small share none or a large one all."""
+    if 0 < share < 0.005:
+        return "under 1%"
+    if 0.995 <= share < 1:
+        return "over 99%"
+    return f"{100 * share:.0f}%"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Return ``a``, ``a and b`` or ``a, b and c``."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return ``1 pair``, ``2 pairs``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def describe_scope(table: pd.DataFrame) -> str:
+    """Say what was compared: networks, layers, data, samples, measures."""
+    representations = len(in_order_of_appearance(table, "rep"))
+    models = len(in_order_of_appearance(table, "model"))
+    subject = counted(representations, "representation")
+    if models > 1:
+        layers = f" with {representations} layers in all" if representations > models else ""
+        subject = counted(models, "network") + layers
+    sources = table[["data", "split"]].drop_duplicates().to_numpy(dtype=object)
+    known = [_source(data, split) for data, split in sources if text_or_none(data)]
+    samples = sorted({int(value) for value in table["n"].dropna()})
+    data = [counted(samples[0], "sample")] if len(samples) == 1 else []
+    data += [listed(known)] if known else []
+    on = f" on {' of '.join(data)}" if data else ""
+    missing = int(table["value"].isna().sum())
+    lacking = f" {missing} of {counted(len(table), 'score')} could not be computed." * bool(missing)
+    measures = counted(table["measure"].nunique(), "measure")
+    return f"{subject}, compared{on} under {measures}.{lacking}"
+
+
+def leading_factor(effects: pd.DataFrame) -> pd.Series[Any] | None:
+    """Return the row of the factor with the largest share whose sharing makes models more alike.
+
+    Parameters
+    ----------
+    effects
+        The rows of one measure of `repscape.analysis.groups.group_effects`.
+    """
+    grouping = effects[(effects["share"] > 0) & (effects["difference"] > 0)]
+    if grouping.empty:
+        return None
+    return grouping.sort_values("share", ascending=False, kind="stable").iloc[0]
+
+
+def describe_groups(effects: pd.DataFrame) -> list[str]:
+    """Say which factor groups the networks under one measure, and what changing one factor does.
+
+    Parameters
+    ----------
+    effects
+        The rows of one measure of `repscape.analysis.groups.group_effects`.
+    """
+    if effects.empty:
+        return ["No tag groups the networks of this table."]
+    measure, kind = str(effects["measure"].iloc[0]), str(effects["kind"].iloc[0])
+    leading = leading_factor(effects)
+    if leading is None:
+        return [f"Under `{measure}` no factor groups the networks: sharing one brings no likeness."]
+    shares = [f"the {leading['factor']} accounts for {percent(leading['share'])}"]
+    shares += [
+        f"the {row['factor']} for {percent(float(row['share']))}"
+        for row in effects.to_dict("records")
+        if row["factor"] != leading["factor"] and not pd.isna(row["share"])
+    ]
+    pairs = int(leading["pairs_same"] + leading["pairs_different"])
+    first = (
+        f"The networks group by {leading['factor']} first. Under `{measure}` "
+        f"({direction(kind)}), pairs of networks that share the {leading['factor']} score "
+        f"{number(leading['mean_same'])} on average, pairs that do not "
+        f"{number(leading['mean_different'])}. Of the variation among the "
+        f"{counted(pairs, 'pair')}, {listed(shares)}."
+    )
+    return [first, *_describe_single_changes(effects)]
+
+
+def describe_agreement(effects: pd.DataFrame) -> list[str]:
+    """Say whether all measures put the same factor first; nothing for a single measure."""
+    if effects.empty:
+        return []
+    leaders: dict[str, list[str]] = {}
+    for _, rows in effects.groupby(["data", "split", "measure"], sort=False, dropna=False):
+        leading = leading_factor(rows)
+        name = "no factor" if leading is None else f"the {leading['factor']}"
+        leaders.setdefault(name, []).append(f"`{rows['measure'].iloc[0]}`")
+    count = sum(len(measures) for measures in leaders.values())
+    if count < 2:
+        return []
+    if len(leaders) == 1:
+        both = "Both" if count == 2 else f"All {count}"
+        return [f"{both} measures put {next(iter(leaders))} first."]
+    parts = [f"{listed(measures)} put {name} first" for name, measures in leaders.items()]
+    parts = [
+        part.replace(" put ", " puts ", 1) if len(measures) == 1 else part
+        for part, measures in zip(parts, leaders.values(), strict=True)
+    ]
+    return ["The measures do not agree: " + "; ".join(parts) + "."]
+
+
+def describe_identification(accuracy: pd.DataFrame) -> list[str]:
+    """Say how often a layer is found again in the same network under another seed.
+
+    Parameters
+    ----------
+    accuracy
+        Rows of `repscape.analysis.layer_identification.identification_accuracy`, one per measure.
+    """
+    known = accuracy.dropna(subset=["accuracy"])
+    if known.empty:
+        return []
+    found = [
+        f"in {row['correct']} of {row['counted']} cases ({percent(row['accuracy'])}) under "
+        f"`{row['measure']}`"
+        for row in known.to_dict("records")
+    ]
+    return [
+        "For two networks that differ only in their seed, the most similar layer of the other "
+        f"network is the same layer {listed(found)}; guessing would reach "
+        f"{percent(float(known['chance'].iloc[0]))}."
+    ]
+
+
+def headlines(effects: pd.DataFrame, accuracy: pd.DataFrame) -> list[Headline]:
+    """Return the three numbers that matter, under the first measure of each table.
+
+    These are the share of the factor that groups the networks, the score that is left when only
+    the seed changes, and the accuracy of layer identification; those that there are.
+    """
+    lines = []
+    leading = leading_factor(effects) if len(effects) else None
+    if leading is not None:
+        pairs = int(leading["pairs_same"] + leading["pairs_different"])
+        lines.append(
+            Headline(
+                percent(leading["share"]),
+                f"of the variation goes with the {leading['factor']}",
+                f"more than with any other factor; {counted(pairs, 'pair')} of networks under "
+                f"`{leading['measure']}`",
+            )
+        )
+    lines += _seed_headline(effects)
+    known = accuracy.dropna(subset=["accuracy"])
+    if len(known):
+        first = known.iloc[0]
+        lines.append(
+            Headline(
+                percent(first["accuracy"]),
+                "of layers are found again under another seed",
+                f"{first['correct']} of {first['counted']} under `{first['measure']}`; guessing "
+                f"would find {percent(first['chance'])}",
+            )
+        )
+    return lines
+
+
+def _seed_headline(effects: pd.DataFrame) -> list[Headline]:
+    seed = effects[(effects["factor"] == "seed") & effects["mean_only"].notna()]
+    if seed.empty:
+        return []
+    first = seed.iloc[0]
+    others = [
+        f"{number(row['mean_only'])} if only the {row['factor']} differs"
+        for row in effects.to_dict("records")
+        if row["factor"] != "seed" and not pd.isna(row["mean_only"])
+    ]
+    detail = f"{listed(others)}; " if others else ""
+    return [
+        Headline(
+            number(first["mean_only"]),
+            "mean score of networks that differ only in their seed",
+            f"{detail}`{first['measure']}`, {direction(str(first['kind']))}",
+        )
+    ]
+
+
+def _describe_single_changes(effects: pd.DataFrame) -> list[str]:
+    known = effects.dropna(subset=["mean_only"])
+    if known.empty:
+        return []
+    most_alike_first = str(known["kind"].iloc[0]) == "distance"
+    ordered = known.sort_values("mean_only", ascending=most_alike_first, kind="stable")
+    parts = [
+        f"{number(row['mean_only'])} where only the {row['factor']} differs "
+        f"({counted(row['pairs_only'], 'pair')})"
+        for row in ordered.to_dict("records")
+    ]
+    return [f"Changing one thing at a time, the mean score is {listed(parts)}."]
+
+
+def _source(data: object, split: object) -> str:
+    return f"{data} ({split})" if text_or_none(split) else str(data)

@@ -1,0 +1,148 @@
+"""The report in a real browser without a network."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from repscape.report.html import render
+from repscape.report.page import Report
+from score_tables import SIMILARITY
+
+pytestmark = pytest.mark.browser
+
+# Runs before anything else on the page and notes whatever goes wrong there.
+COLLECTOR = """
+<script>
+const problems = [];
+window.addEventListener("error", (event) => problems.push("error: " + event.message), true);
+window.addEventListener("unhandledrejection", (event) =>
+  problems.push("rejected: " + event.reason));
+document.addEventListener("securitypolicyviolation", (event) =>
+  problems.push("asked for " + event.blockedURI));
+for (const level of ["error", "warn"]) {
+  console[level] = (...words) => problems.push(level + ": " + words.join(" "));
+}
+</script>
+"""
+
+# Runs after the page's own scripts, uses the page as a reader would, and writes what it saw.
+READER = """
+<script>
+window.addEventListener("load", async () => {
+  const seen = {};
+  const plots = [...document.querySelectorAll(".plot")];
+  seen.plots = plots.length;
+  seen.drawn = plots.filter((plot) => plot.querySelector("svg.main-svg")).length;
+  seen.canvases = document.querySelectorAll("canvas").length;
+  seen.empty = plots.filter((plot) => !plot.querySelector(".heatmaplayer image, .trace"))
+    .map((plot) => plot.id);
+  seen.overflowing = plots.filter((plot) => plot.scrollWidth > plot.clientWidth + 1).length;
+  seen.cloud = document.querySelectorAll(".modebar-btn[data-title*=hare]").length;
+
+  const shown = (id) => getComputedStyle(document.getElementById(id)).visibility;
+  seen.before = [shown("figure-2-1-1-panel"), shown("figure-2-1-2-panel")];
+  document.getElementById("figure-2-1-2-tab").click();
+  seen.after = [shown("figure-2-1-1-panel"), shown("figure-2-1-2-panel")];
+
+  const cells = document.getElementById("figure-2-1-1");
+  const area = cells.querySelector(".nsewdrag").getBoundingClientRect();
+  const step = area.width / cells.data[0].x.length;
+  // The second cell of the first row.
+  Plotly.Fx.hover(cells, { xpx: 1.5 * step, ypx: 5 }, "xy");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  seen.hover = cells.querySelector(".hoverlayer").textContent;
+  seen.pair = cells.data[0].customdata[0][1];
+  seen.ink = cells.layout.font.color;
+  seen.requests = performance.getEntriesByType("resource").map((entry) => entry.name)
+    .filter((name) => !name.startsWith("data:"));
+  seen.problems = problems;
+  const record = document.createElement("pre");
+  record.id = "record";
+  record.textContent = JSON.stringify(seen);
+  document.body.append(record);
+});
+</script>
+"""
+
+
+def read_in_browser(page: str, folder: Path, *options: str) -> tuple[dict[str, Any], str]:
+    """Open a page in headless Chromium; return what the reader saw and the browser's log."""
+    path = folder / "report.html"
+    path.write_text(
+        page.replace("<head>", "<head>" + COLLECTOR, 1).replace("</body>", READER + "</body>"),
+        encoding="utf-8",
+    )
+    browser = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    )
+    finished = subprocess.run(
+        [
+            browser,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-dev-shm-usage",
+            "--host-resolver-rules=MAP * ~NOTFOUND",
+            f"--user-data-dir={folder / 'profile'}",
+            "--enable-logging=stderr",
+            "--window-size=1200,900",
+            "--virtual-time-budget=20000",
+            *options,
+            "--dump-dom",
+            path.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=True,
+    )
+    record = re.search(r'<pre id="record">(.*?)</pre>', finished.stdout, re.DOTALL)
+    assert record is not None, f"the page did not finish: {finished.stderr[-2000:]}"
+    return json.loads(html.unescape(record.group(1))), finished.stderr
+
+
+def test_every_figure_is_drawn_without_errors_or_requests(report: Report, tmp_path: Path) -> None:
+    seen, log = read_in_browser(render(report), tmp_path)
+    assert seen["problems"] == []
+    assert "CONSOLE" not in log
+    assert seen["requests"] == []
+    assert (seen["plots"], seen["drawn"]) == (8, 8)
+    assert seen["empty"] == []
+    assert seen["canvases"] == 0
+    assert seen["overflowing"] == 0
+    assert seen["cloud"] == 0
+    assert seen["before"] == ["visible", "hidden"]
+    assert seen["after"] == ["hidden", "visible"]
+    first, second, count = seen["pair"]
+    assert first in seen["hover"]
+    assert second in seen["hover"]
+    assert SIMILARITY in seen["hover"]
+    assert f"n = {count}" in seen["hover"]
+
+
+def test_figures_follow_a_dark_theme(report: Report, tmp_path: Path) -> None:
+    page = render(report)
+    light, _ = read_in_browser(page, tmp_path)
+    dark, _ = read_in_browser(page, tmp_path, "--blink-settings=preferredColorScheme=0")
+    assert light["ink"] == "#1b1f24"
+    assert dark["ink"] == "#e6e8eb"
+    assert dark["problems"] == []
+
+
+def test_the_collector_sees_errors_and_requests(report: Report, tmp_path: Path) -> None:
+    page = render(report).replace(
+        "</main>", '<img src="https://example.org/x.png"><script>absent();</script></main>'
+    )
+    seen, _ = read_in_browser(page, tmp_path)
+    assert any("absent is not defined" in problem for problem in seen["problems"])
+    assert any("example.org" in problem for problem in seen["problems"])

@@ -1,0 +1,126 @@
+"""Sentences computed from tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from repscape.analysis.groups import group_effects
+from repscape.analysis.layer_identification import identification_accuracy, layer_identification
+from repscape.report.words import (
+    counted,
+    describe_agreement,
+    describe_groups,
+    describe_identification,
+    describe_scope,
+    headlines,
+    listed,
+    number,
+    percent,
+)
+from score_tables import models_table, row, synthetic
+
+SQUARE: dict[str, dict[str, Any]] = {
+    f"{net}{seed}": {"objective": net, "seed": seed} for net in "xy" for seed in (0, 1)
+}
+
+
+def effects(sign: float = 1.0, **columns: Any) -> pd.DataFrame:
+    """0.2, plus 0.5 for the same objective, plus 0.1 for the same seed."""
+
+    def value(a: str, b: str) -> float:
+        return sign * (0.2 + 0.5 * (a[0] == b[0]) + 0.1 * (a[1] == b[1]))
+
+    return group_effects(models_table(SQUARE, value, **columns))
+
+
+def test_the_factor_that_groups_the_networks() -> None:
+    first, second = describe_groups(effects(measure="cka@1"))
+    assert first == (
+        "The networks group by objective first. Under `cka@1` (higher = more alike), pairs of "
+        "networks that share the objective score 0.70 on average, pairs that do not 0.25. Of the "
+        "variation among the 6 pairs, the objective accounts for 93% and the seed for 7%."
+    )
+    assert second == (
+        "Changing one thing at a time, the mean score is 0.70 where only the seed differs "
+        "(2 pairs) and 0.30 where only the objective differs (2 pairs)."
+    )
+
+
+def test_when_nothing_groups_the_networks() -> None:
+    turned = effects(-1.0, measure="cka@1")
+    turned = turned[turned["factor"] == "objective"]
+    assert describe_groups(turned) == [
+        "Under `cka@1` no factor groups the networks: sharing one brings no likeness."
+    ]
+    assert describe_groups(turned.head(0)) == ["No tag groups the networks of this table."]
+
+
+def test_whether_measures_agree() -> None:
+    one, two = effects(measure="cka@1"), effects(measure="rsa@1")
+    assert describe_agreement(one) == []
+    assert describe_agreement(pd.concat([one, two])) == ["Both measures put the objective first."]
+    other = two.assign(factor=["seed", "objective"])
+    assert describe_agreement(pd.concat([one, effects(measure="angle@1"), other])) == [
+        "The measures do not agree: `cka@1` and `angle@1` put the objective first; "
+        "`rsa@1` puts the seed first."
+    ]
+
+
+def test_layer_identification() -> None:
+    tags = {"seed_a": 0, "seed_b": 1, "measure": "cka@1"}
+    scores = [[0.9, 0.2], [0.9, 0.8]]
+    table = pd.DataFrame(
+        [row(f"s/{i}", f"t/{j}", scores[i][j], **tags) for i in (0, 1) for j in (0, 1)]
+    )
+    accuracy = identification_accuracy(layer_identification(table))
+    assert describe_identification(accuracy) == [
+        "For two networks that differ only in their seed, the most similar layer of the other "
+        "network is the same layer in 2 of 4 cases (50%) under `cka@1`; guessing would reach 50%."
+    ]
+    assert describe_identification(accuracy.head(0)) == []
+
+
+def test_the_three_numbers() -> None:
+    accuracy = pd.DataFrame(
+        {
+            "measure": ["cka@1"],
+            "accuracy": [0.75],
+            "correct": [3],
+            "counted": [4],
+            "chance": [0.25],
+        }
+    )
+    found = headlines(effects(measure="cka@1"), accuracy)
+    assert [line.value for line in found] == ["93%", "0.70", "75%"]
+    assert found[0].label == "of the variation goes with the objective"
+    assert found[1].detail == "0.30 if only the objective differs; `cka@1`, higher = more alike"
+    assert found[2].detail == "3 of 4 under `cka@1`; guessing would find 25%"
+    assert headlines(effects().head(0), accuracy.head(0)) == []
+
+
+def test_scope() -> None:
+    assert describe_scope(synthetic()) == (
+        "12 networks with 60 layers in all, compared on 100 samples of digits (test) under "
+        "2 measures. 24 of 3,660 scores could not be computed."
+    )
+    plain = pd.DataFrame(
+        [row("a/l", "b/l", 0.5, data=None, split=None, model_a=None, model_b=None)]
+    )
+    assert describe_scope(plain) == "2 representations, compared on 100 samples under 1 measure."
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.0, "0%"), (0.004, "under 1%"), (0.256, "26%"), (0.997, "over 99%"), (1.0, "100%")],
+)
+def test_percent(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
+def test_small_words() -> None:
+    assert number(-0.126) == "−0.13"
+    assert [listed(list("abc")[:count]) for count in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
+    assert [counted(1, "pair"), counted(1200, "pair")] == ["1 pair", "1,200 pairs"]
