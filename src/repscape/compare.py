@@ -93,13 +93,15 @@ class Similarities:
     table: pd.DataFrame
     row_names: tuple[str, ...]
     column_names: tuple[str, ...]
+    rows_are_columns: bool = True
 
     def to_matrix(self, measure: str | Measure[Any] | None = None) -> pd.DataFrame:
         """The scores of one measure as rows × columns.
 
-        A symmetric measure fills both triangles, and the diagonal holds the score of a
-        representation with itself (the best of the measure's range) without computing it.
-        Pairs that were not asked for or have no score are NaN.
+        Where the rows are the columns, a symmetric measure fills both triangles, and the
+        diagonal holds the score of a representation with itself where that is known without
+        computing it: the best of the measure's range. Pairs that were not asked for or have no
+        score are NaN.
         """
         import pandas as pd
 
@@ -108,12 +110,14 @@ class Similarities:
         part = self.table[self.table["measure"] == chosen.name]
         for a, b, value in zip(part["rep_a"], part["rep_b"], part["value"], strict=True):
             matrix.loc[a, b] = value
-            if chosen.declared.symmetric and b in matrix.index and a in matrix.columns:
+            if chosen.declared.symmetric and self.rows_are_columns:
                 matrix.loc[b, a] = value
-        scored = {*part.loc[part["value"].notna(), ["rep_a", "rep_b"]].to_numpy().ravel()}
-        low, high = chosen.declared.range
-        for name in scored & {*self.row_names} & {*self.column_names}:
-            matrix.loc[name, name] = high if chosen.declared.kind == "similarity" else low
+        if chosen.declared.self_is_best and self.rows_are_columns:
+            low, high = chosen.declared.range
+            best = high if chosen.declared.kind == "similarity" else low
+            scored = part.loc[part["value"].notna(), ["rep_a", "rep_b"]].to_numpy().ravel()
+            for name in {*scored}:
+                matrix.loc[name, name] = best
         return matrix
 
     def _choose(self, measure: str | Measure[Any] | None) -> Measure[Any]:
@@ -198,7 +202,7 @@ def similarity_matrix(
             ]
     order = {measure.name: position for position, measure in enumerate(chosen)}
     records.sort(key=lambda record: order[record["measure"]])
-    return Similarities(_frame(records), tuple(named_rows), tuple(named_columns))
+    return Similarities(_frame(records), tuple(named_rows), tuple(named_columns), same)
 
 
 def _named(many: Many, what: str) -> dict[str, Representation]:
@@ -277,6 +281,8 @@ def _record(
         "model_b": b.origin.model,
         "layer_a": a.origin.layer,
         "layer_b": b.origin.layer,
+        "key_a": a.key,
+        "key_b": b.key,
         "measure": measure.name,
         "kind": measure.declared.kind,
         "n": a.n,

@@ -69,3 +69,102 @@ def _inversions(values: Integers) -> int:
         source, target = target, source
         width *= 2
     return inversions
+
+
+@njit(nogil=True, cache=True)
+def rank_agreement(a: Integers, b: Integers) -> npt.NDArray[np.float64]:
+    """For every row Σ 2 / ((1 + |r - r'|)(r + r')) over shared entries, / H of their number.
+
+    r and r' are the places of an entry in both lists, from 1; 0 where nothing is shared.
+    """
+    n, k = a.shape
+    scores = np.zeros(n)
+    for row in range(n):
+        shared = 0
+        total, harmonic = 0.0, 0.0
+        for i in range(k):
+            for j in range(k):
+                if a[row, i] == b[row, j]:
+                    shared += 1
+                    harmonic += 1.0 / shared
+                    total += 2.0 / ((1 + abs(i - j)) * (i + j + 2))
+        if shared:
+            scores[row] = total / harmonic
+    return scores
+
+
+@njit(nogil=True, cache=True)
+def common_subsequences(a: Integers, b: Integers) -> Integers:
+    """The length of the longest common subsequence of every row of a and b."""
+    n, k = a.shape
+    lengths = np.zeros(n, dtype=np.int64)
+    best = np.zeros(k + 1, dtype=np.int64)
+    for row in range(n):
+        best[:] = 0
+        for i in range(k):
+            diagonal = 0
+            for j in range(k):
+                above = best[j + 1]
+                if a[row, i] == b[row, j]:
+                    best[j + 1] = diagonal + 1
+                else:
+                    best[j + 1] = max(above, best[j])
+                diagonal = above
+        lengths[row] = best[k]
+    return lengths
+
+
+@njit(nogil=True, cache=True)
+def edit_distances(a: Integers, b: Integers) -> Integers:
+    """The Levenshtein distance between every row of a and of b."""
+    n, k = a.shape
+    distances = np.zeros(n, dtype=np.int64)
+    cost = np.zeros(k + 1, dtype=np.int64)
+    for row in range(n):
+        for j in range(k + 1):
+            cost[j] = j
+        for i in range(k):
+            diagonal = cost[0]
+            cost[0] = i + 1
+            for j in range(k):
+                above = cost[j + 1]
+                change = diagonal + (a[row, i] != b[row, j])
+                cost[j + 1] = min(change, above + 1, cost[j] + 1)
+                diagonal = above
+        distances[row] = cost[k]
+    return distances
+
+
+@njit(nogil=True, cache=True)
+def returns(there: Integers, back: Integers) -> int:
+    """How many i are among back[j] for any j in there[i]."""
+    n, k = there.shape
+    found = 0
+    for i in range(n):
+        home = False
+        for position in range(k):
+            j = there[i, position]
+            for other in range(k):
+                home = home or back[j, other] == i
+        found += home
+    return found
+
+
+@njit(nogil=True, cache=True)
+def ranks_among(distances: npt.NDArray[np.float64], first: int, targets: Integers) -> Integers:
+    """The ranks, from 1, of targets (b × k) by (distance, index) among all but the row itself.
+
+    distances (b × n) are those of the samples first, first + 1, … to all samples.
+    """
+    rows, k = targets.shape
+    ranks = np.ones((rows, k), dtype=np.int64)
+    for row in range(rows):
+        for position in range(k):
+            target = targets[row, position]
+            limit = distances[row, target]
+            for other in range(distances.shape[1]):
+                nearer = distances[row, other] < limit
+                tied = distances[row, other] == limit and other < target
+                if (nearer or tied) and other != first + row:
+                    ranks[row, position] += 1
+    return ranks

@@ -39,6 +39,8 @@ class MeasureSpec:
         Whether compare(a, b) = compare(b, a); whether the triangle inequality holds, too.
     invariances : frozenset of names from `INVARIANCES`
         Those that hold for either side on its own.
+    self_is_best : bool
+        Whether a representation scores the best value of the range against itself.
     minimum_n : int
         The fewest samples for which the measure is defined.
     chance : str or None
@@ -62,6 +64,7 @@ class MeasureSpec:
     formula: str
     cost: str
     citation: Citation
+    self_is_best: bool = True
     chance: str | None = None
     pitfalls: str = ""
     aliases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

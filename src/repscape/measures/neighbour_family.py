@@ -1,0 +1,62 @@
+"""What the measures of the neighbour family share: one table of neighbours per representation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+
+from repscape.compute.arrays import check_not_constant
+from repscape.compute.neighbours import NeighbourTable, neighbours
+from repscape.errors import UndefinedScoreError
+from repscape.measures.base import Measure, MeasureSpec
+from repscape.registry import Citation, parameter
+
+NeighbourMetric: TypeAlias = Literal["cosine", "euclidean"]
+
+NEIGHBOUR_INVARIANCES: dict[str, frozenset[str]] = {
+    "cosine": frozenset({"orthogonal", "permutation", "isotropic_scaling"}),
+    "euclidean": frozenset({"orthogonal", "permutation", "isotropic_scaling", "translation"}),
+}
+PLATONIC = Citation(
+    "Huh et al. 2024",
+    "@inproceedings{huh2024platonic,\n"
+    "  title={The Platonic Representation Hypothesis},\n"
+    "  author={Huh, Minyoung and Cheung, Brian and Wang, Tongzhou and Isola, Phillip},\n"
+    "  booktitle={ICML},\n  year={2024}\n}",
+)
+NEIGHBOUR_COST = "n²d per representation (its neighbours), n·k per pair"
+
+
+@dataclass(frozen=True)
+class NeighbourMeasure(Measure[NeighbourTable]):
+    """A measure of two tables of the k nearest neighbours of every sample, itself left out.
+
+    Neighbours are ordered by (distance, index); duplicated samples are kept.
+    """
+
+    k: int = parameter(10, "number of neighbours", minimum=1)
+    metric: NeighbourMetric = parameter("cosine", "distance by which neighbours are nearest")
+
+    @property
+    def declared(self) -> MeasureSpec:  # noqa: D102
+        kept = NEIGHBOUR_INVARIANCES[self.metric]
+        return self.spec.but(minimum_n=self.k + 1, invariances=kept)  # type: ignore[no-any-return]
+
+    def prepare(self, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
+        check_directions(x, self.metric)
+        return neighbours(x, self.k, self.metric)
+
+    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+        return 16 * n * self.k
+
+
+def check_directions(x: torch.Tensor, metric: str) -> None:
+    """Raise `UndefinedScoreError` where nothing but the index would order the neighbours."""
+    check_not_constant(x)
+    if metric == "cosine" and x.shape[1] == 1:
+        raise UndefinedScoreError(
+            "with one feature the cosine of two samples is 1 or -1, so the nearest are not "
+            "determined: use metric=euclidean"
+        )
