@@ -118,12 +118,27 @@ def select(family: str | None = None, paper: str | None = None) -> list[Measure[
     if paper is not None:
         chosen = [get_measure(name) for name in get_paper(paper).measures]
     else:
-        everything = [cls() for cls in MEASURES.classes()]
+        everything = [get_measure(cls()) for cls in MEASURES.classes()]
         chosen = sorted(everything, key=lambda measure: measure.declared.family)
     if family is None:
         return chosen
     wanted = _known_family(family)
     return [measure for measure in chosen if measure.declared.family == wanted]
+
+
+OUTPUTS = "outputs"
+"""The family of measures that compare predictions, and say nothing of other layers."""
+
+
+def for_representations() -> tuple[list[Measure[Any]], dict[str, str]]:
+    """The measures that compare hidden representations, and why the others are left out.
+
+    Whether values are logits cannot be seen from them, so the measures of outputs are run only
+    when they are named.
+    """
+    chosen = [measure for measure in select() if measure.declared.family != OUTPUTS]
+    reason = "it compares predictions, not representations: name it if these are logits"
+    return chosen, {measure.name: reason for measure in select(OUTPUTS)}
 
 
 def families() -> list[str]:

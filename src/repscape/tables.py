@@ -40,9 +40,9 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     UnreadableFileError
-        If the file is missing, of another kind, or not what its suffix says.
+        If the file is missing, of another kind, not what its suffix says, or has no rows.
     UnknownNameError
-        If it lacks the column `measure` or `value`, or the names `rep_a` and `rep_b`.
+        If it lacks a column that every table of scores has.
     """
     file = Path(path)
     table = _read_table(file)
@@ -52,7 +52,12 @@ def read_scores(path: str | Path) -> pd.DataFrame:
                 f"{file}: the table has no column {name!r}, so it is no table of scores; "
                 + did_you_mean(name, map(str, table.columns))
             )
+    if table.empty:
+        raise UnreadableFileError(f"{file}: the table of scores has no rows")
     return table
+
+
+_NUMBERS = ("n", "value")
 
 
 def _read_table(file: Path) -> pd.DataFrame:
@@ -63,9 +68,11 @@ def _read_table(file: Path) -> pd.DataFrame:
         raise UnreadableFileError(f"{file}: a table of scores is a .parquet or a .csv file")
     if not file.is_file():
         raise UnreadableFileError(f"{file}: there is no such file")
+    # Otherwise a column of text that is empty, or of digits, would come back as numbers.
+    texts = {name: "str" for name in SIMILARITY_COLUMNS if name not in _NUMBERS}
     try:
         if suffix == ".parquet":
             return pd.read_parquet(file, engine="pyarrow")
-        return pd.read_csv(file)
+        return pd.read_csv(file, dtype=texts)
     except (ValueError, OSError) as problem:  # what pandas and pyarrow raise derives from these
         raise UnreadableFileError(f"{file}: not a {suffix} table ({problem})") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,64 +64,72 @@ def compare(
     from repscape.compute.memory import DEFAULT_MEMORY_LIMIT
     from repscape.data.files import load
 
-    chosen = _choose(measure, everything)
+    chosen, left_out = _choose(measure, everything)
     second_name = b if b != a else f"{b} (B)"
-    scores = similarity_matrix(
+    table = similarity_matrix(
         {a: load(a), second_name: load(b)},
         chosen,
         pairs=[(0, 1)],
         align=align.value,
         memory_limit=DEFAULT_MEMORY_LIMIT if memory_limit is None else memory_limit,
     ).table
-    missing = scores[scores["value"].isna()]
+    scores = _records(table)
     if as_json:
-        print_json({"a": a, "b": b, "scores": _records(scores)})
+        missing = [_record(name, None, None, None, reason) for name, reason in left_out.items()]
+        print_json({"a": a, "b": b, "scores": scores + missing})
     else:
-        _print(scores, missing)
-    if len(missing) == len(scores) or (len(missing) and not everything):
+        _print(scores, left_out)
+    found = [score for score in scores if score["value"] is not None]
+    if not found or (len(found) < len(scores) and not everything):
         raise typer.Exit(NO_SCORE)
 
 
-def _choose(names: list[str] | None, everything: bool) -> list[Measure[Any]]:
-    from repscape.catalogue import select
+def _choose(names: list[str] | None, everything: bool) -> tuple[list[Measure[Any]], dict[str, str]]:
+    """The measures to run, and those that --all leaves out with the reason of each."""
+    from repscape.catalogue import for_representations
     from repscape.measures.base import get_measure
 
     if everything and names:
         raise InvalidParameterError("--all and --measure were both given: choose one of them")
-    chosen = select() if everything else [get_measure(name) for name in names or ["cka"]]
-    return list({measure.name: measure for measure in chosen}.values())
+    if everything:
+        return for_representations()
+    chosen = [get_measure(name) for name in names or ["cka"]]
+    return list({measure.name: measure for measure in chosen}.values()), {}
 
 
-def _records(scores: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {
-            "measure": measure,
-            "kind": kind,
-            "n": int(n),
-            "value": finite_or_none(value),
-            "reason": reason if isinstance(reason, str) else None,
-        }
-        for measure, kind, n, value, reason in _cells(scores)
-    ]
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    columns = [table[name] for name in ("measure", "kind", "n", "value", "reason")]
+    return [_record(*cells) for cells in zip(*columns, strict=True)]
 
 
-def _cells(scores: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
-    columns = ["measure", "kind", "n", "value", "reason"]
-    return zip(*(scores[name] for name in columns), strict=True)
+def _record(
+    measure: str, kind: str | None, n: int | None, value: float | None, reason: object
+) -> dict[str, Any]:
+    return {
+        "measure": measure,
+        "kind": kind,
+        "n": None if n is None else int(n),
+        "value": None if value is None else finite_or_none(value),
+        "reason": reason if isinstance(reason, str) else None,
+    }
 
 
-def _print(scores: pd.DataFrame, missing: pd.DataFrame) -> None:
-    if len(scores) == 1 and len(missing) == 1:
-        raise UndefinedScoreError(missing["reason"].iloc[0])
-    found = scores[scores["value"].notna()]
-    if len(found):
+def _print(scores: list[dict[str, Any]], left_out: dict[str, str]) -> None:
+    """The scores as a table, and for people a line for each reason why there is none."""
+    if len(scores) == 1 and scores[0]["value"] is None:
+        raise UndefinedScoreError(scores[0]["reason"])
+    found = [score for score in scores if score["value"] is not None]
+    if found:
         print_table(
             ("measure", "value", "kind", "n"),
             [
-                (shlex.quote(measure), f"{value:.6g}", kind, str(n))
-                for measure, kind, n, value, _ in _cells(found)
+                [shlex.quote(s["measure"]), f"{s['value']:.6g}", s["kind"], str(s["n"])]
+                for s in found
             ],
         )
-    for reason, rows in missing.groupby("reason", sort=False):
-        names = ", ".join(map(shlex.quote, rows["measure"]))
-        note(f"no score for {names}: {' '.join(str(reason).split())}")
+    reasons: dict[str, list[str]] = {}
+    missing = {s["measure"]: s["reason"] for s in scores if s["value"] is None}
+    for measure, reason in {**missing, **left_out}.items():
+        reasons.setdefault(" ".join(reason.split()), []).append(shlex.quote(measure))
+    for reason, names in reasons.items():
+        note(f"no score for {', '.join(names)}: {reason}")

@@ -46,10 +46,14 @@ def measures(
     from repscape.catalogue import records
 
     rows = records(family, paper)
-    left_out = dict(get_paper(paper).left_out) if paper is not None else {}
+    study = None if paper is None else get_paper(paper)
+    left_out = {} if study is None else dict(study.left_out)
     if as_json:
-        print_json({"measures": [_without_infinities(row) for row in rows], "left_out": left_out})
+        listed = [_without_infinities(row) for row in rows]
+        print_json({"paper": study and study.title, "measures": listed, "left_out": left_out})
         return
+    if study is not None:
+        note(f"{study.title} ({study.source}). {study.notes}".rstrip())
     _print_families(rows)
     for what, reason in left_out.items():
         note(f"left out: {what}: {reason}")

@@ -42,7 +42,7 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold cyan")
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column in whole)
     for cells in rows:

@@ -27,7 +27,7 @@ def plot(
     of pairs by what they have in common. Prints the path of each file.
     """
     from repscape.plots.figures import figures_for
-    from repscape.plots.files import save_figure
+    from repscape.plots.saving import save_figure
     from repscape.tables import read_scores
 
     written: list[Path] = []
