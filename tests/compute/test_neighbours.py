@@ -75,7 +75,7 @@ HOSTILE = {
     "all equal": lambda: mixture()[:1].repeat(90, 1),
     "integer lattice": lambda: (mixture() * 1.5).round() + 0.0,
     "binary": lambda: torch.cat([(mixture() > 0).float(), torch.ones(600, 1)], dim=1),
-    "one feature": lambda: gaussian(300, 1) + 0.5,
+    "two features": lambda: gaussian(300, 2) + 0.5,
     "massive rows": lambda: mixture() * torch.where(torch.arange(600) % 97 == 0, 1e5, 1.0)[:, None],
     "sorted": lambda: mixture().sort(dim=0).values,
     "float64": lambda: mixture().double(),
@@ -300,6 +300,13 @@ def test_zero_row_under_cosine_is_named(route: str) -> None:
     with pytest.raises(UndefinedScoreError, match=r"row 17 .*2 such rows"):
         neighbours(x, 5, "cosine")
     assert_brute(neighbours(x, 5, "euclidean"), x, 5, "euclidean")
+
+
+def test_one_feature_has_no_cosine_neighbours(route: str) -> None:
+    x = gaussian(300, 1)
+    with pytest.raises(UndefinedScoreError, match="single feature"):
+        neighbours(x, 5, "cosine")
+    assert_brute(neighbours(x, 5), x, 5, "euclidean")
 
 
 def test_refused_input() -> None:

@@ -34,6 +34,7 @@ from repscape.errors import (
     InvalidParameterError,
     MemoryLimitError,
     TooFewSamplesError,
+    UndefinedScoreError,
     did_you_mean,
 )
 
@@ -125,7 +126,7 @@ def neighbours(
     TooFewSamplesError
         k ≥ n.
     UndefinedScoreError
-        A zero row under the cosine metric.
+        Under the cosine metric, a zero row, or a single feature (all cosines are ±1, all ties).
     NonFiniteError
         NaN or infinite values.
     InvalidParameterError
@@ -140,6 +141,11 @@ def neighbours(
             + did_you_mean(str(metric), get_args(Metric))
         )
     check_finite(x, "x")
+    if metric == "cosine" and x.shape[1] == 1:
+        raise UndefinedScoreError(
+            "with a single feature every cosine is 1 or -1, so no neighbour is nearer than "
+            "another: use metric='euclidean'"
+        )
     x, unscale = _within_range(_on_device_with_float64(as_tensor(x)).contiguous())
     with full_precision():
         search = _Search(x, k, metric, parse_bytes(memory_limit))

@@ -1,0 +1,77 @@
+"""Mutual nearest neighbours: the share of neighbours that two representations have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+
+from repscape.compute.arrays import check_not_constant
+from repscape.compute.neighbours import (
+    NeighbourTable,
+    neighbours,
+    neighbours_of_distances,
+    overlap_counts,
+)
+from repscape.measures.base import MEASURES, Measure, MeasureSpec
+from repscape.measures.neighbour_family import NEIGHBOUR_COST, NEIGHBOUR_INVARIANCES, PLATONIC
+from repscape.registry import parameter
+
+
+@MEASURES.register
+@dataclass(frozen=True)
+class MutualKNN(Measure[NeighbourTable]):
+    """The mean over samples i of |A_i ∩ B_i| / k, sets of k nearest neighbours.
+
+    Huh et al. 2024, equation 11. With metric=euclidean also known as the neighbourhood overlap
+    of two layers. With metric=precomputed the values given are the n×n matrix of distances,
+    whose diagonal is ignored. Neighbours are ordered by (distance, index), the sample itself left
+    out; duplicated samples are kept.
+    """
+
+    k: int = parameter(10, "number of neighbours", minimum=1)
+    metric: Literal["cosine", "euclidean", "precomputed"] = parameter(
+        "cosine",
+        "distance by which neighbours are nearest; precomputed: the values are the n×n distances",
+    )
+
+    spec: ClassVar = MeasureSpec(
+        name="mutual_knn",
+        version=1,
+        family="neighbours",
+        kind="similarity",
+        range=(0.0, 1.0),
+        symmetric=True,
+        metric=False,
+        invariances=NEIGHBOUR_INVARIANCES["cosine"],
+        minimum_n=2,
+        summary="mean share of nearest neighbours in common",
+        formula="mean_i |A_i ∩ B_i| / k",
+        cost=NEIGHBOUR_COST,
+        chance="k / (n-1)",
+        pitfalls=(
+            "Depends on k/n, so values of data sets of other sizes do not compare; it sees local "
+            "structure only. Duplicated samples take each other's places among the neighbours."
+        ),
+        citation=PLATONIC,
+    )
+
+    @property
+    def declared(self) -> MeasureSpec:  # noqa: D102
+        kept = NEIGHBOUR_INVARIANCES.get(self.metric, frozenset())
+        return self.spec.but(minimum_n=self.k + 1, invariances=kept)
+
+    def prepare(self, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
+        check_not_constant(x)
+        if self.metric == "precomputed":
+            return neighbours_of_distances(x, self.k)
+        return neighbours(x, self.k, self.metric)
+
+    def state_bytes(self, n: int, d: int) -> int:
+        """The table, and its neighbours once more by ascending index."""
+        return 16 * n * self.k
+
+    def compare(self, a: NeighbourTable, b: NeighbourTable) -> float:  # noqa: D102
+        common = overlap_counts(a.sets, b.sets)
+        return int(common.sum()) / (self.k * a.n)
