@@ -40,6 +40,8 @@ def test_the_summary_holds_the_tables_behind_the_words() -> None:
 def test_the_map_shows_what_it_is_given(report: Report) -> None:
     choice = report.sections[3].figures[0]
     assert isinstance(choice, FigureChoice)
+    assert choice.figures[0].caption.endswith("and so not shown: mlp-simclr-s1.")
+    assert "not shown" not in choice.figures[1].caption
     marks = [trace for trace in choice.figures[1].figure.data if "markers" in trace.mode]
     assert sum(len(trace.x) for trace in marks) == 12
     names = np.concatenate([trace.customdata for trace in marks])

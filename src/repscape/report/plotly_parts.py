@@ -40,11 +40,15 @@ def counts(values: Any) -> list[str]:
     return ["unknown" if pd.isna(value) else str(int(value)) for value in values]
 
 
+def score_title(measure: str, kind: str) -> str:
+    """Return the measure's full name and its direction in short lines."""
+    return "<br>".join(map(plain, [*wrapped(measure, 34).split("\n"), direction(kind)]))
+
+
 def colour_bar(measure: str, kind: str, length: float) -> dict[str, Any]:
     """Return a colour bar with the measure's full name, along this share of the height."""
-    lines = [*wrapped(measure, 34).split("\n"), direction(kind)]
     return {
-        "title": {"text": "<br>".join(map(plain, lines)), "side": "right", "font": {"size": 11}},
+        "title": {"text": score_title(measure, kind), "side": "right", "font": {"size": 11}},
         "len": length,
         "y": 0,
         "yanchor": "bottom",

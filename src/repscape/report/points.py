@@ -16,7 +16,7 @@ from repscape.plots.palette import (
     direction,
     in_order,
 )
-from repscape.report.plotly_parts import QUIET, base_layout, counts, plain, plain_all
+from repscape.report.plotly_parts import QUIET, base_layout, counts, plain, plain_all, score_title
 
 _SYMBOLS = ("circle", "triangle-up", "square", "diamond", "triangle-down", "cross", "x", "star")
 
@@ -59,7 +59,7 @@ def interactive_pair_strip(pairs: pd.DataFrame) -> graph_objects.Figure:
     """Return the strips of `repscape.plots.pair_strip.pair_strip`; hovering shows the pair."""
     measure, kind = only_measure_of(pairs)
     groups = strip_groups(pairs)
-    figure = graph_objects.Figure(layout=base_layout(46 * len(groups) + 90))
+    figure = graph_objects.Figure(layout=base_layout(46 * len(groups) + 110))
     for place, (_, scores) in enumerate(groups):
         mean = float(scores["value"].mean())
         figure.add_trace(
@@ -67,7 +67,7 @@ def interactive_pair_strip(pairs: pd.DataFrame) -> graph_objects.Figure:
                 x=scores["value"],
                 y=place + spread(len(scores)),
                 mode="markers",
-                marker={"color": GROUP_COLOURS[0], "opacity": 0.65, "size": 8},
+                marker={"color": GROUP_COLOURS[0], "opacity": 0.85, "size": 8},
                 customdata=np.column_stack(
                     [
                         plain_all(scores["model_a"]),
@@ -92,7 +92,7 @@ def interactive_pair_strip(pairs: pd.DataFrame) -> graph_objects.Figure:
         )
     figure.update_layout(
         xaxis={
-            "title": {"text": f"{plain(measure)}, {direction(kind)}"},
+            "title": {"text": score_title(measure, kind)},
             "zeroline": False,
             "automargin": True,
         },

@@ -40,6 +40,7 @@ from repscape.report.words import (
     describe_identification,
     describe_scope,
     headlines,
+    listed,
 )
 
 _RULES: dict[str, str] = {
@@ -210,16 +211,20 @@ def _factors(scored: Sequence[Slice], effects: pd.DataFrame) -> Section:
 
 
 def _map(scored: Sequence[Slice]) -> Section:
-    figures = [
-        ReportFigure(
-            interactive_map(model_coordinates(piece.table)),
-            f"Networks that are near each other are alike under `{piece.measure}`. Lines join "
-            "networks that differ only in their seed.",
-            f"Map of the networks in two dimensions under {piece.measure}",
-            _tab(piece, scored),
+    figures = []
+    for piece in scored:
+        coordinates = model_coordinates(piece.table)
+        absent = coordinates.loc[coordinates["x"].isna(), "model"].to_list()
+        missing = f" Without all scores, and so not shown: {listed(absent)}." if absent else ""
+        figures.append(
+            ReportFigure(
+                interactive_map(coordinates),
+                f"Networks that are near each other are alike under `{piece.measure}`. Lines join "
+                f"networks that differ only in their seed.{missing}",
+                f"Map of the networks in two dimensions under {piece.measure}",
+                _tab(piece, scored),
+            )
         )
-        for piece in scored
-    ]
     prose = (
         "Classical multidimensional scaling places the networks so that distances on the map "
         "approximate how unlike they are. The axes state how much of the variation they show; the "
