@@ -28,10 +28,10 @@ def quickstart(
 
     done = run(out=out, store=store, tell=note if as_json else typer.echo)
     if as_json:
-        print_json({"report": str(done.report), "headlines": list(map(asdict, done.headlines))})
+        findings = [asdict(finding) for finding in done.findings]
+        print_json({"report": str(done.report), "made": done.made, "findings": findings})
         return
-    typer.echo()
-    for headline in done.headlines:
-        typer.echo(f"{headline.value:>6}  {headline.label}")
-        typer.echo(f"{'':8}({headline.detail})")
+    typer.echo("")
+    for finding in done.findings:
+        typer.echo(f"{finding.value}  {finding.label}")
     typer.echo(f"\nreport: {done.report}")

@@ -43,7 +43,7 @@ MEASURES = (
     "cka[kernel=rbf,sigma=0.4median,debiased=true]",
     "rsa[rdm=euclidean,compare_by=spearman]",
     "procrustes[score=distance]",
-    # MK
+    "mutual_knn[k=10,metric=cosine]",
 )
 TABLE_VERSION = 1
 
