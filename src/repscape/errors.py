@@ -38,6 +38,10 @@ class UndefinedScoreError(RepscapeError, ValueError):
     """The number asked for does not exist for this input, e.g. the CKA of a constant matrix."""
 
 
+class UndefinedNullError(RepscapeError, TypeError):
+    """The null, interval or effect asked for does not exist for this measure."""
+
+
 class UnknownNameError(RepscapeError, LookupError):
     """No measure, transform, layer, column, … has the name that was given."""
 

@@ -60,6 +60,11 @@ class ExactDistances:
             )
         return cls(x, metric, compiled, norms)
 
+    def permute(self, order: torch.Tensor) -> ExactDistances:
+        """The distances of the same rows in another order: new row i is old row order[i]."""
+        norms = None if self.squared_norms is None else self.squared_norms[order]
+        return ExactDistances(self.x[order], self.metric, self.compiled, norms)
+
     def pairs(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         """The distances between rows left[p] and right[p], as float64."""
         if self.squared_norms is None:

@@ -45,6 +45,10 @@ class ThinSVD:
     values: torch.Tensor
     right: torch.Tensor
 
+    def permute(self, order: torch.Tensor) -> ThinSVD:
+        """The decomposition of the same rows in another order: new row i is old row order[i]."""
+        return ThinSVD(self.left[order], self.values, self.right)
+
     @property
     def rank(self) -> int:
         """The number of singular values above rounding."""

@@ -79,6 +79,12 @@ class Matrix:
         norms = self.rows.squared_norms
         return self.map.apply(products, norms[i], norms[j])
 
+    def permute(self, order: torch.Tensor) -> Matrix:
+        """The matrix of the same samples in another order: new sample i is old sample order[i]."""
+        given = None if self.given is None else self.given[order][:, order]
+        rows = None if self.rows is None else self.rows.permute(order)
+        return Matrix(self.diagonal[order], self.pivot, rows, self.map, given)
+
     @cached_property
     def dense(self) -> torch.Tensor:
         """The whole matrix less the pivot, with a zero diagonal, in float64."""
@@ -136,7 +142,7 @@ Pairs = Sequence[tuple[int, int]]
 def dense_pair_sums(a: Matrix, b: Matrix) -> PairSums:
     """`PairSums` of two matrices that are kept whole (n ≤ `DENSE_ROWS`)."""
     off = float(torch.dot(a.dense.flatten(), b.dense.flatten()))
-    return _assemble(a, b, off, a.dense_row_sums, b.dense_row_sums)
+    return assemble(a, b, off, a.dense_row_sums, b.dense_row_sums)
 
 
 def sweep(
@@ -174,7 +180,7 @@ def sweep(
                 block.add(stack, 1.0 if i == j else 2.0)
     return [
         {
-            (a, b): _assemble(matrices[a], matrices[b], off, row_sums[a], row_sums[b])
+            (a, b): assemble(matrices[a], matrices[b], off, row_sums[a], row_sums[b])
             for (a, b), off in block.finish().items()
         }
         for block in blocks
@@ -240,9 +246,10 @@ def _stack_tiles(matrices: Sequence[Matrix], i: slice, j: slice) -> torch.Tensor
     return stack
 
 
-def _assemble(
+def assemble(
     a: Matrix, b: Matrix, off: float, rows_a: torch.Tensor, rows_b: torch.Tensor
 ) -> PairSums:
+    """Form `PairSums` from Σ_{i≠j} A_ij B_ij and the row sums without the diagonal, (n,)."""
     diagonal_a, diagonal_b = a.diagonal - a.pivot, b.diagonal - b.pivot
     return PairSums(
         n=a.n,

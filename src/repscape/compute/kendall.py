@@ -41,6 +41,18 @@ class PairOrder:
         levels[order] = inverse.int()
         return cls(order.int(), levels, int((counts * (counts - 1) // 2).sum()))
 
+    def permute(self, sample_order: torch.Tensor) -> PairOrder:
+        """The same dissimilarities with new sample i being old sample sample_order[i]."""
+        n = len(sample_order)
+        i, j = torch.triu_indices(n, n, 1)
+        first, second = sample_order[i], sample_order[j]
+        low, high = torch.minimum(first, second), torch.maximum(first, second)
+        # Pair (low, high) follows the pairs of all smaller first samples.
+        old = low * (2 * n - low - 1) // 2 + high - low - 1
+        place = torch.empty_like(self.order)
+        place[old] = torch.arange(len(old), dtype=torch.int32)
+        return PairOrder(place[self.order.long()], self.levels[old], self.tied)
+
     @staticmethod
     def bytes_for(n: int) -> int:
         """What one takes, with its share of what sorting and a comparison hold meanwhile."""

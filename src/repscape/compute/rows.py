@@ -38,6 +38,14 @@ class Rows:
         self._norms = None if kind == "centred" else self._checked_norms()
         self._kept: torch.Tensor | None = None
 
+    def permute(self, order: torch.Tensor) -> Rows:
+        """The same prepared rows in another order: new row i is old row order[i]."""
+        permuted = object.__new__(Rows)
+        permuted.x, permuted.kind, permuted._mean = self.x[order], self.kind, self._mean
+        permuted._norms = None if self._norms is None else self._norms[order]
+        permuted._kept = None if self._kept is None else self._kept[order]
+        return permuted
+
     @property
     def n(self) -> int:
         """The number of samples."""

@@ -9,13 +9,13 @@ import torch
 
 from repscape.compute.factors import thin_factor
 from repscape.errors import UndefinedScoreError
-from repscape.measures.base import MEASURES, Measure, MeasureSpec
+from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
 from repscape.registry import Citation, parameter
 
 
 @MEASURES.register
 @dataclass(frozen=True)
-class AlignedCosine(Measure[torch.Tensor]):
+class AlignedCosine(RowsMeasure):
     """Mean cosine between the samples of one representation, rotated, and of the other.
 
     mean_i cos((XQ)_i, Y_i), where Q is the rotation with the largest ⟨XQ, Y⟩ (Hamilton et al.

@@ -10,7 +10,7 @@ import torch
 
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.factors import thin_svd
-from repscape.measures.base import MEASURES, Measure, MeasureSpec
+from repscape.measures.base import MEASURES, Measure, MeasureSpec, RowsMeasure
 from repscape.measures.procrustes import WILLIAMS_2021, Procrustes
 from repscape.measures.rotation import angle_of_chord, rotation_distance
 from repscape.measures.subspaces import check_span
@@ -19,7 +19,7 @@ from repscape.registry import parameter
 
 @MEASURES.register
 @dataclass(frozen=True)
-class AngularShape(Measure[torch.Tensor]):
+class AngularShape(RowsMeasure):
     """Angle after the best rotation of representations that are whitened in part.
 
     With X centred, X_α = X((1 - α)(XᵀX)^(-1/2) + αI) on the range of X, and Y_α likewise

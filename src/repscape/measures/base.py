@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, Ty
 
 import torch
 
-from repscape.errors import InvalidParameterError, RepscapeError, UnknownNameError, did_you_mean
+from repscape.errors import (
+    InvalidParameterError,
+    RepscapeError,
+    UndefinedNullError,
+    UnknownNameError,
+    did_you_mean,
+)
 from repscape.registry import Citation, Parametrised, Registry, parse_calls
 from repscape.transforms import TRANSFORMS, Transform
 
@@ -142,6 +148,59 @@ class Measure(Parametrised, Generic[State]):
         """
         raise NotImplementedError
 
+    @property
+    def precomputed(self) -> bool:
+        """Whether the values are an n × n matrix, so that samples are its rows and its columns."""
+        return "precomputed" in vars(self).values()
+
+    def permute(self, state: State, order: torch.Tensor) -> State:
+        """The state of the same samples in another order: new sample i is old sample order[i].
+
+        Nothing is prepared again. Raises `UndefinedNullError` where the score does not depend on
+        which sample of one side is paired with which of the other.
+        """
+        raise UndefinedNullError(
+            f"{self.name} has no permutation null: its score does not depend on which sample is "
+            "paired with which"
+        )
+
+    def permuted_scores(
+        self, a: State, b: State, orders: torch.Tensor, memory_limit: int
+    ) -> torch.Tensor:
+        """The scores of `a` with `b` in each of the orders, (R, n) int64; (R,) float64.
+
+        A family may be faster than this loop, and must equal it.
+        """
+        scores = [self.compare(a, self.permute(b, order)) for order in orders]
+        return torch.tensor(scores, dtype=torch.float64)
+
+    def null_bytes(self, n: int, d: int) -> int:
+        """About how many bytes `permuted_scores` holds for each side, beyond the states."""
+        return self.state_bytes(n, d)
+
+    def expected(self, a: State, b: State) -> float | None:
+        """The mean of the score over all n! orders of one side, where a closed form is known."""
+        return None
+
+    def resampled_scores(self, a: State, b: State, counts: torch.Tensor) -> torch.Tensor:
+        """The scores of bootstrap samples in which sample i occurs counts[r, i] times; (R,).
+
+        Pairs of a sample with its own copy are dropped. Raises `UndefinedNullError` where the
+        score is no function of pairs, so that they cannot be dropped.
+        """
+        raise UndefinedNullError(
+            f"{self.name}: a bootstrap with replacement puts copies of a sample into the data, "
+            "which count as perfect neighbours of each other in both representations, and this "
+            "measure cannot leave them out: use interval='jackknife' or interval='subsampling'"
+        )
+
+
+class RowsMeasure(Measure["torch.Tensor"]):
+    """A measure whose prepared state is a matrix with one row for each sample."""
+
+    def permute(self, state: torch.Tensor, order: torch.Tensor) -> torch.Tensor:  # noqa: D102
+        return state[order]
+
 
 @dataclass(frozen=True)
 class Request:
@@ -205,6 +264,24 @@ class Transformed(Measure[Any]):
 
     def compare(self, a: Any, b: Any) -> float:  # noqa: D102
         return self._core.compare(a, b)
+
+    @property
+    def precomputed(self) -> bool:  # noqa: D102
+        return self._core.precomputed
+
+    def permute(self, state: Any, order: torch.Tensor) -> Any:  # noqa: D102
+        return self._core.permute(state, order)
+
+    def permuted_scores(  # noqa: D102
+        self, a: Any, b: Any, orders: torch.Tensor, memory_limit: int
+    ) -> torch.Tensor:
+        return self._core.permuted_scores(a, b, orders, memory_limit)
+
+    def expected(self, a: Any, b: Any) -> float | None:  # noqa: D102
+        return self._core.expected(a, b)
+
+    def resampled_scores(self, a: Any, b: Any, counts: torch.Tensor) -> torch.Tensor:  # noqa: D102
+        return self._core.resampled_scores(a, b, counts)
 
 
 def get_measure(measure: str | Measure[Any]) -> Measure[Any]:

@@ -10,7 +10,7 @@ import torch
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.factors import ThinSVD, thin_svd
 from repscape.errors import UndefinedScoreError
-from repscape.measures.base import MEASURES, Measure, MeasureSpec
+from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
 from repscape.measures.subspaces import canonical_correlations, check_span
 from repscape.registry import Citation, parameter
 
@@ -30,7 +30,7 @@ _RAGHU_2017 = Citation(
 
 @MEASURES.register
 @dataclass(frozen=True)
-class CCA(Measure[torch.Tensor]):
+class CCA(RowsMeasure):
     """Mean canonical correlation.
 
     With U_X, U_Y orthonormal bases of the centred features and r, r' their numerical ranks, the
@@ -86,6 +86,12 @@ class CCA(Measure[torch.Tensor]):
         check_span(left.shape[1], x, _FULL_SPAN)
         return left
 
+    def expected(self, a: torch.Tensor, b: torch.Tensor) -> float | None:
+        """max(r, r')/(n - 1) for the mean of squares: each ⟨u_i, v_j⟩² is 1/(n - 1) in the mean."""
+        if self.average == "mean":
+            return None
+        return max(a.shape[1], b.shape[1]) / (a.shape[0] - 1)
+
     def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
         rank = min(a.shape[1], b.shape[1])
         if self.average == "mean_squared":
@@ -95,7 +101,7 @@ class CCA(Measure[torch.Tensor]):
 
 @MEASURES.register
 @dataclass(frozen=True)
-class SVCCA(Measure[torch.Tensor]):
+class SVCCA(RowsMeasure):
     """Mean canonical correlation of the leading principal components.
 
     Each side keeps the fewest principal components of the centred features whose variances sum to
@@ -142,7 +148,7 @@ class SVCCA(Measure[torch.Tensor]):
 
 @MEASURES.register
 @dataclass(frozen=True)
-class SVCCAComponents(Measure[torch.Tensor]):
+class SVCCAComponents(RowsMeasure):
     """Mean canonical correlation of the first k principal components of each side.
 
     As `svcca` (Raghu et al. 2017), with the same number of components on both sides.

@@ -21,6 +21,7 @@ from repscape.measures.gram_family import (
     biased_rounding,
     debiased_hsic,
     debiased_rounding,
+    expected_alignment,
 )
 from repscape.measures.rdm import Euclidean
 from repscape.registry import Citation, format_number, parameter
@@ -192,6 +193,10 @@ class CKA(GramMeasure):
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:  # noqa: D102
         hsic = debiased_hsic if self.debiased else biased_hsic
         return hsic(ab) / math.sqrt(self._own(aa)) / math.sqrt(self._own(bb))
+
+    def expected(self, a: Matrix, b: Matrix) -> float:
+        """0 debiased; otherwise tr K̃ tr L̃ / ((n - 1) ‖K̃‖ ‖L̃‖) for the centred kernels."""
+        return 0.0 if self.debiased else expected_alignment(a, b)
 
     def _own(self, s: PairSums) -> float:
         """HSIC(K, K), refused where it is no more than rounding."""

@@ -33,6 +33,13 @@ class SparseKernel:
         """The kernel on those pairs only, which must be among these."""
         return SparseKernel(self.n, pairs, self.values[torch.searchsorted(self.pairs, pairs)])
 
+    def permute(self, order: torch.Tensor) -> SparseKernel:
+        """The kernel of the same samples in another order: new sample i is old sample order[i]."""
+        place = torch.empty_like(order)
+        place[order] = torch.arange(self.n)
+        pairs, by_pair = (place[self.pairs // self.n] * self.n + place[self.pairs % self.n]).sort()
+        return SparseKernel(self.n, pairs, self.values[by_pair])
+
     def sums(self, axis: Literal["rows", "columns"]) -> torch.Tensor:
         """The sums of the rows or of the columns, (n,)."""
         at = self.pairs // self.n if axis == "rows" else self.pairs % self.n
@@ -98,6 +105,9 @@ class CKNNA(Measure[SparseKernel]):
 
     def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
         return 16 * n * self.k
+
+    def permute(self, state: SparseKernel, order: torch.Tensor) -> SparseKernel:  # noqa: D102
+        return state.permute(order)
 
     def compare(self, a: SparseKernel, b: SparseKernel) -> float:  # noqa: D102
         shared = a.pairs[torch.isin(a.pairs, b.pairs, assume_unique=True)]

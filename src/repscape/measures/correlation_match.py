@@ -9,7 +9,7 @@ import torch
 
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.transport import best_assignment
-from repscape.measures.base import MEASURES, Measure, MeasureSpec
+from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
 from repscape.registry import Citation
 from repscape.transforms import column_mean
 
@@ -36,7 +36,7 @@ def unit_features(x: torch.Tensor) -> torch.Tensor:
 
 @MEASURES.register
 @dataclass(frozen=True)
-class HardCorrelationMatch(Measure[torch.Tensor]):
+class HardCorrelationMatch(RowsMeasure):
     """Mean Pearson correlation of features matched one to one.
 
     The matching is the one of the largest sum of (signed) correlations; the mean is over the
@@ -77,7 +77,7 @@ class HardCorrelationMatch(Measure[torch.Tensor]):
 
 @MEASURES.register
 @dataclass(frozen=True)
-class SoftCorrelationMatch(Measure[torch.Tensor]):
+class SoftCorrelationMatch(RowsMeasure):
     """Mean Pearson correlation of every feature with its best partner.
 
     The average of the mean row maximum and the mean column maximum of the d × d' matrix of

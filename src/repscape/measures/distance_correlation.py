@@ -17,6 +17,7 @@ from repscape.measures.gram_family import (
     biased_rounding,
     debiased_hsic,
     debiased_rounding,
+    expected_alignment,
 )
 from repscape.measures.rdm import dissimilarities, typical_distance
 from repscape.registry import Citation, parameter
@@ -84,6 +85,12 @@ class DistanceCorrelation(GramMeasure):
         if not self.debiased and squared < 0.0 and abs(covariance) <= self._rounding(ab):
             return 0.0
         return math.copysign(math.sqrt(abs(squared)), squared)
+
+    def expected(self, a: Matrix, b: Matrix) -> float | None:
+        """Of the squared distance correlation: 0 debiased, otherwise as for CKA."""
+        if self.root:
+            return None
+        return 0.0 if self.debiased else expected_alignment(a, b)
 
     def _covariance(self, s: PairSums) -> float:
         return debiased_hsic(s) if self.debiased else biased_hsic(s)

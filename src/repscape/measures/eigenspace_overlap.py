@@ -70,6 +70,9 @@ class EigenspaceOverlap(Measure[Span]):
     def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
         return 8 * n * min(n, d)
 
+    def permute(self, state: Span, order: torch.Tensor) -> Span:  # noqa: D102
+        return Span(state.basis[order], state.width)
+
     def compare(self, a: Span, b: Span) -> float:  # noqa: D102
         overlap = (a.basis.T @ b.basis).square().sum()
         return float(overlap) / max(a.width, b.width)

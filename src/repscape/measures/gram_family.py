@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from repscape.compute.moments import (
     moments_cost,
     sweep_cost,
 )
+from repscape.compute.permuted import own_sums, permuted_sums
 from repscape.errors import UndefinedScoreError
 from repscape.measures.base import Measure, Outcome, Request, Sweep
 
@@ -32,6 +34,21 @@ class GramMeasure(Measure[Matrix]):
     def state_bytes(self, n: int, d: int) -> int:
         """The values are not copied: a matrix is known by its rows' norms and a recipe."""
         return 32 * n
+
+    def permute(self, state: Matrix, order: torch.Tensor) -> Matrix:  # noqa: D102
+        return state.permute(order)
+
+    def null_bytes(self, n: int, d: int) -> int:
+        """The whole matrix; a linear kernel of many samples needs less and does not build it."""
+        return 8 * n * n
+
+    def permuted_scores(
+        self, a: Matrix, b: Matrix, orders: torch.Tensor, memory_limit: int
+    ) -> torch.Tensor:
+        """Only the sums of the pair change with the order; those of each side are formed once."""
+        aa, bb = own_sums(a, memory_limit), own_sums(b, memory_limit)
+        scores = [self.score(ab, aa, bb) for ab in permuted_sums(a, b, orders, memory_limit)]
+        return torch.tensor(scores, dtype=torch.float64)
 
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:
         """The score, from the sums of the pair and of each side with itself."""
@@ -61,6 +78,22 @@ def debiased_hsic(s: PairSums) -> float:
     n = s.n
     totals = s.total_a * s.total_b / ((n - 1) * (n - 2))
     return (s.off + totals - 2.0 * s.rows / (n - 2)) / (n * (n - 3))
+
+
+def centred_trace(s: PairSums) -> float:
+    """tr(H K H) from the sums of a kernel with itself."""
+    return s.trace_a - (s.total_a + s.trace_a) / s.n
+
+
+def expected_alignment(a: Matrix, b: Matrix) -> float:
+    """The mean of the biased HSIC(K, L) / √(HSIC(K, K) HSIC(L, L)) over all orders of b.
+
+    tr K̃ tr L̃ / ((n - 1) ‖K̃‖ ‖L̃‖) for the centred kernels K̃ and L̃.
+    """
+    aa, bb = (own_sums(m, parse_bytes(DEFAULT_MEMORY_LIMIT)) for m in (a, b))
+    traces = centred_trace(aa) * centred_trace(bb)
+    norms = math.sqrt(biased_hsic(aa)) * math.sqrt(biased_hsic(bb))
+    return traces / (a.n - 1) / norms
 
 
 def biased_rounding(s: PairSums) -> float:

@@ -90,6 +90,16 @@ class GULP(Measure[RidgeProjection]):
     def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
         return 8 * (n + 1) * min(n, d)
 
+    def permute(self, state: RidgeProjection, order: torch.Tensor) -> RidgeProjection:  # noqa: D102
+        return RidgeProjection(state.basis[order], state.gains)
+
+    def expected(self, a: RidgeProjection, b: RidgeProjection) -> float | None:
+        """Of the squared distance: tr P P' is tr P tr P' / (n - 1) in the mean."""
+        if not self.squared:
+            return None
+        product = float(a.gains.sum() * b.gains.sum()) / (a.basis.shape[0] - 1)
+        return a.squared_norm + b.squared_norm - 2.0 * product
+
     def compare(self, a: RidgeProjection, b: RidgeProjection) -> float:  # noqa: D102
         between = a.basis.T @ b.basis
         product = float(a.gains @ between.square() @ b.gains)

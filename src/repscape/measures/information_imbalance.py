@@ -101,6 +101,13 @@ class InformationImbalance(Measure[Ordered]):
         rdm = "sqeuclidean" if self.metric == "euclidean" else "cosine"
         return Ordered(neighbours(x, self.k, self.metric), dissimilarities(x.double(), rdm))
 
+    def permute(self, state: Ordered, order: torch.Tensor) -> Ordered:  # noqa: D102
+        return Ordered(state.table.permute(order), state.matrix.permute(order))
+
+    def expected(self, a: Ordered, b: Ordered) -> float:
+        """1: ranks from 1 to n - 1 are n/2 in the mean."""
+        return 1.0
+
     def compare(self, a: Ordered, b: Ordered) -> float:  # noqa: D102
         source, target = (a, b) if self.direction == "xy" else (b, a)
         return _mean_ranks(target, [source.table])[0] * 2.0 / a.table.n

@@ -66,6 +66,13 @@ class Regressor:
     x: torch.Tensor
     folds: int
 
+    def permute(self, order: torch.Tensor) -> Regressor:
+        """The same samples in another order; a decomposition that is known is kept."""
+        permuted = Regressor(self.x[order], self.folds)
+        if "whole" in vars(self):
+            vars(permuted)["whole"] = self.whole.permute(order)
+        return permuted
+
     @cached_property
     def whole(self) -> ThinSVD:
         """The centred predictors on all samples."""
@@ -165,6 +172,16 @@ class LinearRegression(Measure[Regressor]):
     def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
         copies = 1 if self.evaluate == "in_sample" else self.folds
         return 8 * copies * min(n, d) * (n + d)
+
+    def permute(self, state: Regressor, order: torch.Tensor) -> Regressor:  # noqa: D102
+        return state.permute(order)
+
+    def expected(self, a: Regressor, b: Regressor) -> float | None:
+        """r / (n - 1) in sample and without a penalty, r being the rank of the predictors."""
+        if self.evaluate != "in_sample" or self.ridge.value != 0.0:
+            return None
+        predictor = a if self.predict == "y" else b
+        return predictor.whole.rank / (len(predictor.x) - 1)
 
     def compare(self, a: Regressor, b: Regressor) -> float:  # noqa: D102
         predictor, target = (a, b) if self.predict == "y" else (b, a)

@@ -14,6 +14,7 @@ from repscape.compute.neighbours import (
     neighbours_of_distances,
     overlap_counts,
 )
+from repscape.compute.permuted import permuted_overlaps
 from repscape.measures.base import MEASURES, Measure, MeasureSpec
 from repscape.measures.neighbour_family import NEIGHBOUR_COST, NEIGHBOUR_INVARIANCES, PLATONIC
 from repscape.registry import parameter
@@ -71,6 +72,19 @@ class MutualKNN(Measure[NeighbourTable]):
     def state_bytes(self, n: int, d: int) -> int:
         """The table, and its neighbours once more by ascending index."""
         return 16 * n * self.k
+
+    def permute(self, state: NeighbourTable, order: torch.Tensor) -> NeighbourTable:  # noqa: D102
+        return state.permute(order)
+
+    def permuted_scores(
+        self, a: NeighbourTable, b: NeighbourTable, orders: torch.Tensor, memory_limit: int
+    ) -> torch.Tensor:
+        """Neighbours are looked up by their new names; no list is rewritten."""
+        return permuted_overlaps(a.indices, b.sets, orders).double() / (self.k * a.n)
+
+    def expected(self, a: NeighbourTable, b: NeighbourTable) -> float:
+        """k / (n - 1): every other sample is as likely as any to be a neighbour."""
+        return self.k / (a.n - 1)
 
     def compare(self, a: NeighbourTable, b: NeighbourTable) -> float:  # noqa: D102
         common = overlap_counts(a.sets, b.sets)

@@ -51,6 +51,9 @@ class NeighbourMeasure(Measure[NeighbourTable]):
     def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
         return 16 * n * self.k
 
+    def permute(self, state: NeighbourTable, order: torch.Tensor) -> NeighbourTable:  # noqa: D102
+        return state.permute(order)
+
 
 def check_directions(x: torch.Tensor, metric: str) -> None:
     """Raise `UndefinedScoreError` where nothing but the index would order the neighbours."""

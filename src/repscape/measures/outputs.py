@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from repscape.errors import InvalidRepresentationError, MissingLabelsError, SampleMismatchError
-from repscape.measures.base import MEASURES, Measure, MeasureSpec
+from repscape.measures.base import MEASURES, Measure, MeasureSpec, RowsMeasure
 from repscape.registry import Citation, parameter
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _LN2 = 0.6931471805599453
 
 @MEASURES.register
 @dataclass(frozen=True)
-class JensenShannon(Measure[torch.Tensor]):
+class JensenShannon(RowsMeasure):
     """Mean Jensen-Shannon divergence of the class probabilities, in bits, in [0, 1].
 
     mean_i (KL(p_i ‖ m_i) + KL(q_i ‖ m_i)) / 2 with m = (p + q)/2 and logarithms to base 2 (Lin
@@ -161,6 +161,9 @@ class Disagreement(Measure[Predictions]):
 
     def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
         return 8 * n
+
+    def permute(self, state: Predictions, order: torch.Tensor) -> Predictions:  # noqa: D102
+        return Predictions(state.classes[order], state.number)
 
     def compare(self, a: Predictions, b: Predictions) -> float:  # noqa: D102
         if a.number != b.number:

@@ -11,7 +11,7 @@ import torch
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.transport import best_assignment
 from repscape.errors import UndefinedScoreError
-from repscape.measures.base import MEASURES, Measure, MeasureSpec
+from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
 from repscape.measures.procrustes import WILLIAMS_2021
 from repscape.registry import parameter
 from repscape.transforms import column_mean
@@ -19,7 +19,7 @@ from repscape.transforms import column_mean
 
 @MEASURES.register
 @dataclass(frozen=True)
-class PermutationProcrustes(Measure[torch.Tensor]):
+class PermutationProcrustes(RowsMeasure):
     """Procrustes over permutations of features instead of rotations.
 
     With X, Y centred and P the one-to-one matching of features with the largest ⟨XP, Y⟩

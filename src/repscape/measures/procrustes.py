@@ -11,7 +11,7 @@ import torch
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.factors import thin_factor
 from repscape.errors import UndefinedScoreError
-from repscape.measures.base import MEASURES, Measure, MeasureSpec
+from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
 from repscape.measures.rotation import angle_of_chord, nuclear_norm, rotation_distance
 from repscape.registry import Citation, parameter
 
@@ -26,7 +26,7 @@ WILLIAMS_2021 = Citation(
 
 @MEASURES.register
 @dataclass(frozen=True)
-class Procrustes(Measure[torch.Tensor]):
+class Procrustes(RowsMeasure):
     """Orthogonal Procrustes after centring and scaling to unit Frobenius norm.
 
     With X, Y so normalised and ‖·‖_* the nuclear norm (Williams et al. 2021, equations 5-8):

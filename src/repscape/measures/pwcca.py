@@ -38,6 +38,9 @@ class _ProjectionWeighted(Measure[ThinSVD]):
     def state_bytes(self, n: int, d: int) -> int:
         return 8 * min(n, d) * (n + d)
 
+    def permute(self, state: ThinSVD, order: torch.Tensor) -> ThinSVD:
+        return state.permute(order)
+
 
 @MEASURES.register
 @dataclass(frozen=True)

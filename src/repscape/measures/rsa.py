@@ -11,9 +11,11 @@ import torch
 from repscape.compute import ranks
 from repscape.compute.gram import ElementMap, Matrix, PairSums
 from repscape.compute.kendall import PairOrder, kendall
+from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
+from repscape.compute.permuted import own_sums
 from repscape.compute.ranks import BinnedRanks, average_ranks
 from repscape.errors import UndefinedScoreError
-from repscape.measures.base import MEASURES, MeasureSpec, Sweep
+from repscape.measures.base import MEASURES, Measure, MeasureSpec, Sweep
 from repscape.measures.gram_family import GramMeasure
 from repscape.measures.rdm import RDM, RDM_INVARIANCES, dissimilarities, typical_distance
 from repscape.registry import Citation, parameter
@@ -150,6 +152,29 @@ class RSA(GramMeasure):
         if self.compare_by not in _TAU:
             return super().compare(a, b)
         return kendall(a, b, correct_ties=self.compare_by == "kendall")
+
+    def permute(self, state: Any, order: torch.Tensor) -> Any:  # noqa: D102
+        return state.permute(order)
+
+    def null_bytes(self, n: int, d: int) -> int:  # noqa: D102
+        return self.state_bytes(n, d) if self.compare_by in _TAU else super().null_bytes(n, d)
+
+    def permuted_scores(
+        self, a: Any, b: Any, orders: torch.Tensor, memory_limit: int
+    ) -> torch.Tensor:
+        """By the sums of the family; Kendall's tau order by order."""
+        if self.compare_by in _TAU:
+            return Measure.permuted_scores(self, a, b, orders, memory_limit)
+        return super().permuted_scores(a, b, orders, memory_limit)
+
+    def expected(self, a: Any, b: Any) -> float:
+        """0 for a correlation; for the cosine, the product of the mean dissimilarities over that
+        of their root mean squares."""
+        if self.compare_by != "cosine":
+            return 0.0
+        aa, bb = (own_sums(m, parse_bytes(DEFAULT_MEMORY_LIMIT)) for m in (a, b))
+        product = aa.total_a * bb.total_a / (aa.n * (aa.n - 1))
+        return product / math.sqrt(aa.off) / math.sqrt(bb.off)
 
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:  # noqa: D102
         product, own_a, own_b = (self._moment(sums) for sums in (ab, aa, bb))

@@ -11,6 +11,7 @@ import torch
 
 from repscape.compute.arrays import row_blocks
 from repscape.compute.gram import TILE_ROWS, Matrix, PairSums
+from repscape.compute.permuted import own_sums, permuted_sums
 from repscape.errors import UndefinedScoreError
 from repscape.measures.base import MEASURES, MeasureSpec, Outcome, Request, Sweep
 from repscape.measures.gram_family import GramMeasure, gram_sweep
@@ -88,6 +89,19 @@ class RSMDifference(GramMeasure):
                     gap = (a.tile(i, j).double() - b.tile(i, j)).square_()
                     total += float(gap.triu_(1).sum() if i == j else gap.sum())
         return math.sqrt(total)
+
+    def permuted_scores(
+        self, a: Matrix, b: Matrix, orders: torch.Tensor, memory_limit: int
+    ) -> torch.Tensor:
+        """From the inner products, or from the differences where those lose digits."""
+        aa, bb = own_sums(a, memory_limit), own_sums(b, memory_limit)
+        scores = []
+        for order, ab in zip(orders, permuted_sums(a, b, orders, memory_limit), strict=True):
+            try:
+                scores.append(self.score(ab, aa, bb))
+            except TooAlikeError:
+                scores.append(self.compare(a, self.permute(b, order)))
+        return torch.tensor(scores, dtype=torch.float64)
 
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:
         """The norm from the three inner products; raises `TooAlikeError` if that loses digits."""

@@ -86,6 +86,9 @@ class SecondOrderCosine(Measure[Surroundings]):
     def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
         return 8 * n * d + 16 * n * self.k
 
+    def permute(self, state: Surroundings, order: torch.Tensor) -> Surroundings:  # noqa: D102
+        return Surroundings(state.table.permute(order), state.distances.permute(order))
+
     def compare(self, a: Surroundings, b: Surroundings) -> float:  # noqa: D102
         return float(torch.cat(list(self._cosines(a, b))).mean())
 

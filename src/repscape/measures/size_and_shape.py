@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 
 from repscape.compute.factors import thin_factor
-from repscape.measures.base import MEASURES, Measure, MeasureSpec
+from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
 from repscape.measures.procrustes import WILLIAMS_2021
 from repscape.measures.rotation import rotation_distance
 from repscape.registry import parameter
@@ -17,7 +17,7 @@ from repscape.registry import parameter
 
 @MEASURES.register
 @dataclass(frozen=True)
-class SizeAndShape(Measure[torch.Tensor]):
+class SizeAndShape(RowsMeasure):
     """Orthogonal Procrustes distance of centred, unscaled representations.
 
     min_Q ‖XQ - Y‖_F = √(‖X‖² + ‖Y‖² - 2‖XᵀY‖_*), in the units of the features; its square where

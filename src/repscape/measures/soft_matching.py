@@ -10,14 +10,14 @@ import torch
 
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.transport import uniform_transport
-from repscape.measures.base import MEASURES, Measure, MeasureSpec
+from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
 from repscape.registry import Citation, parameter
 from repscape.transforms import column_mean
 
 
 @MEASURES.register
 @dataclass(frozen=True)
-class SoftMatching(Measure[torch.Tensor]):
+class SoftMatching(RowsMeasure):
     """Optimal transport between the centred features, each side's with equal weights 1/d, 1/d'.
 
     correlation  max_T Σ T_ij corr(x_i, y_j), in [-1, 1];

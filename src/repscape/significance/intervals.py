@@ -1,0 +1,177 @@
+"""Intervals of a score over samples: jackknife, subsampling, bootstrap without self-pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import torch
+
+from repscape.compute.precision import full_precision
+from repscape.errors import InvalidParameterError, TooFewSamplesError, did_you_mean
+from repscape.measures.base import Measure
+from repscape.significance.prepared import prepare_state, score_of_rows
+
+Method: TypeAlias = Literal["jackknife", "subsampling", "bootstrap"]
+Statistic: TypeAlias = Callable[[torch.Tensor], float]
+"""A number from the positions of the samples that it may use."""
+
+GROUPS = 20
+REPLICATES = 100
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval of a score, with what it rests on.
+
+    Attributes
+    ----------
+    low, high : float
+        Its ends. They may lie outside the measure's range: nothing is clipped.
+    standard_error : float
+        Of the score.
+    method : str
+        "jackknife", "subsampling" or "bootstrap".
+    confidence : float
+        Nominal coverage.
+    """
+
+    low: float
+    high: float
+    standard_error: float
+    method: str
+    confidence: float
+
+
+def interval(
+    measure: Measure[Any],
+    x: torch.Tensor,
+    y: torch.Tensor,
+    value: float,
+    method: str = "jackknife",
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """The interval of the score `value` of x and y over samples.
+
+    Parameters
+    ----------
+    measure, x, y, value
+        The score; x (n × d) and y (n × d') are values before transforms.
+    method : str
+        "jackknife": 20 random groups of samples are left out in turn, t interval (Tukey 1958).
+        "subsampling": 100 random halves without replacement, the quantiles of their deviations
+        (Politis and Romano 1994; a half of n deviates from the whole by as much as the whole
+        from the population). "bootstrap": samples with replacement; only where pairs of a
+        sample with its copy can be dropped (the `rsa` family).
+    confidence : float
+        Between 0 and 1.
+    seed : int
+        Of the groups, halves or resamples.
+
+    Raises
+    ------
+    UndefinedNullError
+        Bootstrap of a measure that cannot drop self-pairs.
+    TooFewSamplesError
+        Too few samples remain in a subsample for the measure.
+    """
+    if method not in get_args(Method):
+        raise InvalidParameterError(
+            f"interval={method!r}: {did_you_mean(str(method), get_args(Method))}"
+        )
+    if not 0.0 < confidence < 1.0:
+        raise InvalidParameterError(f"confidence={confidence}: it lies between 0 and 1")
+    if method == "bootstrap":
+        return _bootstrap(measure, x, y, value, confidence, seed)
+
+    def statistic(rows: torch.Tensor) -> float:
+        return score_of_rows(measure, x, y, rows)
+
+    needed = measure.declared.minimum_n
+    if method == "subsampling":
+        return subsampling(statistic, len(x), value, confidence, seed, needed)
+    return jackknife(statistic, len(x), value, confidence, seed, needed)
+
+
+def jackknife(
+    statistic: Statistic,
+    n: int,
+    value: float,
+    confidence: float = 0.95,
+    seed: int = 0,
+    minimum_n: int = 1,
+) -> Interval:
+    """The delete-a-group jackknife: value ± t_{g-1} √((g-1)/g Σ_g (θ_g - θ̄)²)."""
+    groups = min(GROUPS, n)
+    if groups < 2 or n - math.ceil(n / groups) < minimum_n:
+        raise TooFewSamplesError(
+            f"a jackknife leaves out {math.ceil(n / max(groups, 1))} of {n} samples, and what "
+            f"remains is fewer than the {minimum_n} that the measure needs: use more samples"
+        )
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    left_out = order.tensor_split(groups)
+    scores = np.array([statistic(_without(n, group)) for group in left_out])
+    error = math.sqrt((groups - 1) * float(scores.var()))
+    return _student(value, error, groups - 1, confidence)
+
+
+def subsampling(
+    statistic: Statistic,
+    n: int,
+    value: float,
+    confidence: float = 0.95,
+    seed: int = 0,
+    minimum_n: int = 1,
+) -> Interval:
+    """Deviations of random halves from their mean, scaled by √(b/(n-b)), turned around value."""
+    half = n // 2
+    if half < max(minimum_n, 2):
+        raise TooFewSamplesError(
+            f"half of {n} samples is fewer than the {minimum_n} that the measure needs: use more "
+            "samples, or interval='jackknife'"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    rows = [torch.randperm(n, generator=generator)[:half].sort().values for _ in range(REPLICATES)]
+    scores = np.array([statistic(chosen) for chosen in rows])
+    deviations = math.sqrt(half / (n - half)) * (scores - scores.mean())
+    tail = (1.0 - confidence) / 2.0
+    low, high = np.quantile(deviations, [tail, 1.0 - tail])
+    error = float(deviations.std(ddof=1))
+    return Interval(value - float(high), value - float(low), error, "subsampling", confidence)
+
+
+def _bootstrap(
+    measure: Measure[Any],
+    x: torch.Tensor,
+    y: torch.Tensor,
+    value: float,
+    confidence: float,
+    seed: int,
+) -> Interval:
+    n = len(x)
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(0, n, (REPLICATES, n), generator=generator)
+    counts = torch.zeros(REPLICATES, n).scatter_add_(1, drawn, torch.ones(REPLICATES, n)).long()
+    a, b = prepare_state(measure, x), prepare_state(measure, y)
+    with full_precision():
+        scores = measure.core.resampled_scores(a, b, counts).numpy()
+    tail = (1.0 - confidence) / 2.0
+    low, high = (2.0 * value - q for q in np.quantile(scores, [1.0 - tail, tail]))
+    return Interval(float(low), float(high), float(scores.std(ddof=1)), "bootstrap", confidence)
+
+
+def _without(n: int, left_out: torch.Tensor) -> torch.Tensor:
+    keep = torch.ones(n, dtype=torch.bool)
+    keep[left_out] = False
+    return keep.nonzero()[:, 0]
+
+
+def _student(value: float, error: float, freedom: int, confidence: float) -> Interval:
+    from scipy.stats import t
+
+    reach = float(t.ppf(0.5 + confidence / 2.0, freedom)) * error
+    return Interval(value - reach, value + reach, error, "jackknife", confidence)

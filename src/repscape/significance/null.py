@@ -1,0 +1,154 @@
+"""What a score means: its null distribution, p-value and calibrated effect."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from repscape.compute.precision import full_precision
+from repscape.errors import InvalidParameterError, UndefinedScoreError
+from repscape.measures.base import Kind, Measure
+from repscape.significance.permutations import Permutations
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+QUANTILES = (0.05, 0.5, 0.95, 0.99)
+_ROUNDING = 1e-11
+
+
+@dataclass(frozen=True, eq=False)
+class Null:
+    """A score and what it is under random pairing of the samples.
+
+    Attributes
+    ----------
+    observed : float
+        The score, by the arithmetic of the permuted ones.
+    scores : (R,) float64 array
+        The score at each permutation.
+    kind : "similarity" or "distance"
+        Which direction is more alike.
+    best : float
+        The value of a perfect match, infinite where there is none.
+    expected : float or None
+        The mean over all orders, where a closed form is known and all orders are drawn.
+    """
+
+    observed: float
+    scores: npt.NDArray[np.float64]
+    kind: Kind
+    best: float
+    expected: float | None = None
+
+    @property
+    def mean(self) -> float:
+        """The null mean: the closed form where known, otherwise the Monte Carlo mean."""
+        return self.sampled_mean if self.expected is None else self.expected
+
+    @property
+    def sampled_mean(self) -> float:
+        """The Monte Carlo mean."""
+        return float(self.scores.mean())
+
+    @property
+    def sd(self) -> float | None:
+        """The standard deviation over permutations; None for a single one."""
+        return None if len(self.scores) < 2 else float(self.scores.std(ddof=1))
+
+    @property
+    def p_value(self) -> float:
+        """(1 + exceedances) / (1 + permutations), one-sided: as much alike, or more."""
+        return p_value(self.observed, self.scores, self.kind)
+
+    @property
+    def quantiles(self) -> dict[float, float]:
+        """Quantiles of the null, by probability."""
+        return {q: float(np.quantile(self.scores, q)) for q in QUANTILES}
+
+    @property
+    def effect(self) -> float | None:
+        """(value - null mean) / (best - null mean): 0 at chance, 1 for a perfect match.
+
+        None where it is undefined; `effect_reason` says why.
+        """
+        if self.effect_reason is not None:
+            return None
+        return (self.observed - self.mean) / (self.best - self.mean)
+
+    @property
+    def effect_reason(self) -> str | None:
+        """Why there is no effect."""
+        if not math.isfinite(self.best):
+            return "the measure has no best value, so there is no scale from chance to perfect"
+        if abs(self.best - self.mean) <= _ROUNDING * max(1.0, abs(self.best)):
+            return "chance alone reaches the best value"
+        return None
+
+
+def p_value(
+    observed: float,
+    null: npt.NDArray[np.float64],
+    kind: Kind,
+    ties: np.random.Generator | None = None,
+) -> float:
+    """(1 + #{null as much alike as observed, or more}) / (1 + R).
+
+    Super-uniform under the null: P(p ≤ α) ≤ α (Phipson and Smyth 2010). Scores that differ by
+    rounding only are ties and count. With a generator for `ties`, ties count a random part:
+    p is then exactly uniform on the multiples of 1/(1 + R), up to a uniform part of the last.
+    """
+    sign = 1.0 if kind == "similarity" else -1.0
+    above = sign * (null - observed)
+    slack = _ROUNDING * max(abs(observed), float(np.abs(null).max()), 1e-300)
+    greater, tied = int((above > slack).sum()), int((np.abs(above) <= slack).sum())
+    if ties is None:
+        return (1 + greater + tied) / (1 + len(null))
+    return (greater + ties.uniform() * (1 + tied)) / (1 + len(null))
+
+
+def null_of(
+    measure: Measure[Any], a: Any, b: Any, permutations: Permutations, memory_limit: int
+) -> Null:
+    """The null of two prepared states: side b changes its order, nothing is prepared again.
+
+    Raises `UndefinedNullError` where the measure has none, `UndefinedScoreError` where some
+    permutation has no score, `MemoryLimitError` where it does not fit.
+    """
+    core = measure.core
+    itself = torch.arange(permutations.n)[None]
+    with full_precision():
+        found = core.permuted_scores(a, b, torch.cat([itself, permutations.orders]), memory_limit)
+        expected = None if permutations.restricted else core.expected(a, b)
+    scores = found.cpu().numpy()
+    if not np.isfinite(scores).all():
+        raise UndefinedScoreError(
+            f"{measure.name}: {int((~np.isfinite(scores)).sum())} permuted scores are not finite"
+        )
+    spec = measure.declared
+    best = spec.range[1] if spec.kind == "similarity" else spec.range[0]
+    return Null(float(scores[0]), scores[1:], spec.kind, best, expected)
+
+
+def check_null_name(null: str | None) -> None:
+    """Refuse any null but the one there is."""
+    if null not in (None, "permutation"):
+        raise InvalidParameterError(f"null={null!r}: the null there is is 'permutation'")
+
+
+def null_columns(null: Null) -> Mapping[str, Any]:
+    """The columns of a similarity table that state a null; see `repscape.tables`."""
+    return {
+        "null_mean": null.mean,
+        "null_sd": null.sd,
+        "expected": null.expected,
+        "p_value": null.p_value,
+        "effect": null.effect,
+        "n_permutations": len(null.scores),
+        "null_reason": null.effect_reason,
+    }
