@@ -27,7 +27,12 @@ from repscape.representation import (
     same_samples,
 )
 from repscape.score import Score
-from repscape.tables import SIMILARITY_COLUMNS
+from repscape.significance.intervals import interval as sample_interval
+from repscape.significance.many import null_pairs
+from repscape.significance.null import check_null_name, null_columns, null_of
+from repscape.significance.permutations import Partition, Permutations, partition
+from repscape.significance.prepared import prepare_state
+from repscape.tables import NULL_COLUMNS, SIMILARITY_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +50,13 @@ def compare(
     align: str = "strict",
     memory_limit: str | float = DEFAULT_MEMORY_LIMIT,
     device: str | None = None,
+    null: str | None = None,
+    n_permutations: int = 200,
+    seed: int = 0,
+    groups: Partition | None = None,
+    blocks: Partition | None = None,
+    interval: str | None = None,
+    confidence: float = 0.95,
 ) -> Score:
     """Score how alike two representations of the same samples are.
 
@@ -62,11 +74,25 @@ def compare(
         Bytes (or `"2GiB"`) that the computation may hold beyond its inputs.
     device : str, optional
         Where to compute, e.g. `"cuda"`; by default where the values are.
+    null : "permutation", optional
+        Also say what the score is when the samples of `y` are paired with those of `x` at
+        random: mean, standard deviation, p-value, effect, quantiles.
+    n_permutations, seed : int
+        How many random orders, and their seed (also that of the interval's groups).
+    groups, blocks : str or (n,) sequence, optional
+        Restrict the permutations: samples change places within a group only, or whole blocks
+        change places. A string names a column of `x` (or `"labels"`).
+    interval : "jackknife", "subsampling" or "bootstrap", optional
+        Also give an interval over samples; see `repscape.significance.intervals.interval`.
+    confidence : float
+        Nominal coverage of the interval.
 
     Raises
     ------
     SampleMismatchError, NonFiniteError, TooFewSamplesError, UndefinedScoreError
         Instead of a NaN.
+    UndefinedNullError
+        The measure has no permutation null, or no bootstrap.
 
     >>> import numpy as np
     >>> x = np.random.default_rng(0).normal(size=(100, 8))
@@ -83,7 +109,39 @@ def compare(
     [[outcome]] = score_pairs([chosen], values, [(0, 1)], limit, None, [a.labels, b.labels])
     if isinstance(outcome, RepscapeError):
         raise outcome
-    return Score(outcome, chosen.name, chosen.declared.kind, a.n)
+    score = Score(outcome, chosen.name, chosen.declared.kind, a.n)
+    tensors = [value for value in values if isinstance(value, torch.Tensor)]
+    if null is not None:
+        check_null_name(null)
+        permutations = _permutations(a, n_permutations, seed, groups, blocks)
+        state_a, state_b = (
+            prepare_state(chosen, value, rep.labels)
+            for value, rep in zip(tensors, (a, b), strict=True)
+        )
+        score = score.with_null(**null_of(chosen, state_a, state_b, permutations, limit).fields)
+    if interval is not None:
+        x_values, y_values = tensors
+        found = sample_interval(chosen, x_values, y_values, outcome, interval, confidence, seed)
+        score = score.with_interval(
+            found.low, found.high, found.method, found.confidence, found.standard_error
+        )
+    return score
+
+
+def _permutations(
+    rep: Representation,
+    n_permutations: int,
+    seed: int,
+    groups: Partition | None,
+    blocks: Partition | None,
+) -> Permutations:
+    return Permutations(
+        rep.n,
+        n_permutations,
+        seed,
+        partition(rep, groups, "groups"),
+        partition(rep, blocks, "blocks"),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +204,11 @@ def similarity_matrix(
     memory_limit: str | float = DEFAULT_MEMORY_LIMIT,
     device: str | None = None,
     progress: Progress | None = None,
+    null: str | None = None,
+    n_permutations: int = 200,
+    seed: int = 0,
+    groups: Partition | None = None,
+    blocks: Partition | None = None,
 ) -> Similarities:
     """Score all pairs of many representations; each one's expensive half is done once.
 
@@ -164,6 +227,9 @@ def similarity_matrix(
         As in `compare`; `align="intersection"` keeps the samples that all have.
     progress : callable (done, total), optional
         Called as pairs are finished.
+    null, n_permutations, seed, groups, blocks
+        As in `compare`: the table gets the columns `repscape.tables.NULL_COLUMNS`. The same
+        permutations serve all pairs.
 
     Returns
     -------
@@ -182,6 +248,10 @@ def similarity_matrix(
     asked = _pair_positions(list(named_rows), list(named_columns), pairs, same)
     names = [*named_rows, *([] if same else named_columns)]
     tensors = [_checked_tensor(rep, name, device) for rep, name in zip(reps, names, strict=True)]
+    check_null_name(null)
+    permutations = (
+        None if null is None else _permutations(reps[0], n_permutations, seed, groups, blocks)
+    )
     records: list[dict[str, Any]] = []
     for symmetric in (True, False):
         group = [m for m in chosen if m.declared.symmetric is symmetric]
@@ -196,13 +266,18 @@ def similarity_matrix(
         labels = [rep.labels for rep in reps]
         outcomes = score_pairs(group, tensors, wanted, limit, progress, labels)
         for measure, scores in zip(group, outcomes, strict=True):
-            records += [
+            scored = [
                 _record(measure, reps, names, pair, outcome)
                 for pair, outcome in zip(wanted, scores, strict=True)
             ]
+            if permutations is not None:
+                nulls = null_pairs(measure, tensors, labels, wanted, permutations, limit)
+                scored = [row | null_columns(one) for row, one in zip(scored, nulls, strict=True)]
+            records += scored
     order = {measure.name: position for position, measure in enumerate(chosen)}
     records.sort(key=lambda record: order[record["measure"]])
-    return Similarities(_frame(records), tuple(named_rows), tuple(named_columns), same)
+    table = _frame(records, () if permutations is None else tuple(NULL_COLUMNS))
+    return Similarities(table, tuple(named_rows), tuple(named_columns), same)
 
 
 def _named(many: Many, what: str) -> dict[str, Representation]:
@@ -294,9 +369,13 @@ def _record(
     return record
 
 
-def _frame(records: list[dict[str, Any]]) -> pd.DataFrame:
+def _frame(records: list[dict[str, Any]], null_names: tuple[str, ...]) -> pd.DataFrame:
     import pandas as pd
 
-    extra = sorted({name for record in records for name in record} - set(SIMILARITY_COLUMNS))
-    frame = pd.DataFrame.from_records(records, columns=[*SIMILARITY_COLUMNS, *extra])
-    return frame.astype({"value": "float64", "n": "int64"})
+    documented = [*SIMILARITY_COLUMNS, *null_names]
+    extra = sorted({name for record in records for name in record} - set(documented))
+    frame = pd.DataFrame.from_records(records, columns=[*documented, *extra])
+    types = dict.fromkeys(set(null_names) - {"null_reason"}, "float64")
+    if null_names:
+        types["n_permutations"] = "Int64"
+    return frame.astype({"value": "float64", "n": "int64"} | types)

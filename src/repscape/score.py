@@ -1,8 +1,10 @@
-"""`Score`: one number that says what it is."""
+"""`Score`: one number that says what it is, and, where asked for, what it means."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -19,15 +21,80 @@ class Score:
         `"similarity"`: larger is more alike; `"distance"`: smaller is more alike.
     n : int
         The number of samples compared.
+    null_mean, null_sd : float, optional
+        Mean (the closed form where known) and standard deviation under random pairing of the
+        samples.
+    sampled_mean, expected : float, optional
+        The Monte Carlo mean, and the closed form.
+    p_value : float, optional
+        (1 + exceedances) / (1 + permutations), one-sided: as much alike, or more.
+    effect : float, optional
+        (value - null mean) / (best - null mean); `effect_reason` says why there is none.
+    n_permutations : int, optional
+        How many there were.
+    quantiles : mapping of probability to float, optional
+        Of the null.
+    interval : (low, high), optional
+        Over samples, with its `interval_method`, nominal `confidence` and `standard_error`.
     """
 
     value: float
     measure: str
     kind: str
     n: int
+    null_mean: float | None = None
+    null_sd: float | None = None
+    sampled_mean: float | None = None
+    expected: float | None = None
+    p_value: float | None = None
+    effect: float | None = None
+    effect_reason: str | None = None
+    n_permutations: int | None = None
+    quantiles: Mapping[float, float] | None = None
+    interval: tuple[float, float] | None = None
+    interval_method: str | None = None
+    confidence: float | None = None
+    standard_error: float | None = None
 
     def __float__(self) -> float:
         return self.value
 
+    def with_null(self, **fields: Any) -> Score:
+        """This score with what its null says of it."""
+        return replace(self, **fields)
+
+    def with_interval(
+        self, low: float, high: float, method: str, confidence: float, standard_error: float
+    ) -> Score:
+        """This score with an interval over samples."""
+        return replace(
+            self,
+            interval=(low, high),
+            interval_method=method,
+            confidence=confidence,
+            standard_error=standard_error,
+        )
+
     def __str__(self) -> str:
-        return f"{self.measure} = {self.value:.6g}  (n={self.n}, {self.kind})"
+        parts = [f"n={self.n}", self.kind, *self._chance(), *self._interval()]
+        return f"{self.measure} = {self.value:.6g}  ({', '.join(parts)})"
+
+    def _chance(self) -> list[str]:
+        if self.p_value is None or self.null_mean is None:
+            return []
+        chance = f"chance {self.null_mean:.4g}"
+        if self.expected is not None:
+            chance += f" (sampled {self.sampled_mean:.4g})"
+        spread = "" if self.null_sd is None else f" ± {self.null_sd:.2g}"
+        effect = (
+            f"no effect: {self.effect_reason}"
+            if self.effect is None
+            else f"effect {self.effect:.4g}"
+        )
+        return [chance + spread, f"p = {self.p_value:.3g}", effect]
+
+    def _interval(self) -> list[str]:
+        if self.interval is None or self.confidence is None:
+            return []
+        low, high = self.interval
+        return [f"{self.confidence:.0%} interval {low:.4g} … {high:.4g} by {self.interval_method}"]

@@ -30,6 +30,17 @@ SIMILARITY_COLUMNS: Final = {
 }
 """Columns of a similarity table; a tag T of the origins adds the columns T_a and T_b."""
 
+NULL_COLUMNS: Final = {
+    "null_mean": "mean under random pairing of the samples: the closed form where known",
+    "null_sd": "standard deviation over permutations",
+    "expected": "the closed form of the null mean, where known",
+    "p_value": "(1 + exceedances) / (1 + permutations), one-sided: as much alike, or more",
+    "effect": "(value - null mean) / (best value - null mean)",
+    "n_permutations": "number of permutations",
+    "null_reason": "why the null or the effect is null",
+}
+"""Further columns of a similarity table that was asked for a null."""
+
 SIMILARITY_KEY: Final = ("rep_a", "rep_b", "measure")
 """The columns that name one row of a similarity table of one data set."""
 

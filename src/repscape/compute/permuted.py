@@ -34,7 +34,7 @@ def own_sums(a: Matrix, memory_limit: int) -> PairSums:
     if (
         _centred_linear(a)
         and a.rows is not None
-        and moments_bytes([a.rows], [(0, 0)]) <= (memory_limit)
+        and moments_bytes([a.rows], [(0, 0)]) <= memory_limit
     ):
         return linear_pair_sums([a], [(0, 0)], memory_limit)[0, 0]
     return sweep([a], [[(0, 0)]], memory_limit)[0][0, 0]
@@ -111,6 +111,19 @@ def permuted_overlaps(
     return torch.cat(parts)
 
 
+def permuted_cross_products(
+    x: torch.Tensor, y: torch.Tensor, orders: torch.Tensor
+) -> Iterator[tuple[slice, torch.Tensor]]:
+    """XᵀP Y in each of the orders (R, n): blocks of orders with their (r, d, d') products.
+
+    The features of a block's orders stand side by side, so that one product serves them all.
+    """
+    left = x.T.contiguous()
+    for block in row_blocks(len(orders), max(1, _BATCH_ENTRIES // y.numel())):
+        moved = y[orders[block].to(y.device)].transpose(0, 1).flatten(start_dim=1)
+        yield block, (left @ moved).view(x.shape[1], -1, y.shape[1]).transpose(0, 1)
+
+
 def _centred_linear(matrix: Matrix) -> bool:
     return matrix.linear and matrix.rows is not None and matrix.rows.kind == "centred"
 
@@ -130,15 +143,10 @@ def _linear_sums(a: Matrix, b: Matrix, orders: torch.Tensor) -> Iterator[PairSum
     """Every row of a centred linear kernel sums to 0, so all sums follow from ‖XᵀP Y‖²."""
     assert a.rows is not None
     assert b.rows is not None
-    x = a.rows.block64(slice(0, a.n)).T.contiguous()
-    y = b.rows.block64(slice(0, b.n))
+    x, y = a.rows.block64(slice(0, a.n)), b.rows.block64(slice(0, b.n))
     trace_a, trace_b = float(a.diagonal.sum()), float(b.diagonal.sum())
-    together = max(1, _BATCH_ENTRIES // y.numel())
-    for block in row_blocks(len(orders), together):
-        # The features of all orders side by side: one product serves them all.
-        moved = y[orders[block].to(y.device)].transpose(0, 1).flatten(start_dim=1)
-        products = (x @ moved).view(x.shape[0], -1, y.shape[1])
-        full = products.square().sum(dim=(0, 2)).tolist()
+    for block, products in permuted_cross_products(x, y, orders):
+        full = products.square().sum(dim=(1, 2)).tolist()
         for order, squared in zip(orders[block], full, strict=True):
             diagonal = float(torch.dot(a.diagonal, b.diagonal[order]))
             yield PairSums(

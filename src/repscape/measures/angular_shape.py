@@ -12,7 +12,11 @@ from repscape.compute.arrays import check_not_constant
 from repscape.compute.factors import thin_svd
 from repscape.measures.base import MEASURES, Measure, MeasureSpec, RowsMeasure
 from repscape.measures.procrustes import WILLIAMS_2021, Procrustes
-from repscape.measures.rotation import angle_of_chord, rotation_distance
+from repscape.measures.rotation import (
+    angle_of_chord,
+    permuted_rotation_distances,
+    rotation_distance,
+)
 from repscape.measures.subspaces import check_span
 from repscape.registry import parameter
 
@@ -78,6 +82,11 @@ class AngularShape(RowsMeasure):
         whitened = svd.left * ((1.0 - self.alpha) + self.alpha * svd.values)
         unit: torch.Tensor = whitened / whitened.norm()
         return unit
+
+    def permuted_scores(  # noqa: D102
+        self, a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor, memory_limit: int
+    ) -> torch.Tensor:
+        return 2.0 * (permuted_rotation_distances(a, b, orders) / 2.0).asin()
 
     def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
         return angle_of_chord(rotation_distance(a, b))

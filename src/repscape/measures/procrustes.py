@@ -12,7 +12,13 @@ from repscape.compute.arrays import check_not_constant
 from repscape.compute.factors import thin_factor
 from repscape.errors import UndefinedScoreError
 from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
-from repscape.measures.rotation import angle_of_chord, nuclear_norm, rotation_distance
+from repscape.measures.rotation import (
+    angle_of_chord,
+    nuclear_norm,
+    permuted_nuclear_norms,
+    permuted_rotation_distances,
+    rotation_distance,
+)
 from repscape.registry import Citation, parameter
 
 WILLIAMS_2021 = Citation(
@@ -89,6 +95,14 @@ class Procrustes(RowsMeasure):
             raise UndefinedScoreError("all values are 0, so they cannot be scaled to norm 1")
         unit: torch.Tensor = factor / norm
         return unit
+
+    def permuted_scores(  # noqa: D102
+        self, a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor, memory_limit: int
+    ) -> torch.Tensor:
+        if self.score == "similarity":
+            return permuted_nuclear_norms(a, b, orders)
+        distances = permuted_rotation_distances(a, b, orders)
+        return distances if self.score == "distance" else 2.0 * (distances / 2.0).asin()
 
     def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
         if self.score == "similarity":

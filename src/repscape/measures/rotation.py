@@ -6,6 +6,8 @@ import math
 
 import torch
 
+from repscape.compute.permuted import permuted_cross_products
+
 _NEARLY_EQUAL = 1e-3
 
 
@@ -20,6 +22,29 @@ def rotation_distance(a: torch.Tensor, b: torch.Tensor) -> float:
     squared = total - 2.0 * nuclear_norm(a, b)
     # The difference of nearly equal numbers loses half the digits: measure the residual.
     return _residual(a, b) if squared < _NEARLY_EQUAL * total else math.sqrt(squared)
+
+
+def permuted_nuclear_norms(a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor) -> torch.Tensor:
+    """‖aᵀ b[order]‖_* for each of the orders (R, n); (R,)."""
+    return torch.cat(
+        [
+            torch.linalg.svdvals(products).sum(dim=1)
+            for _, products in permuted_cross_products(a, b, orders)
+        ]
+    )
+
+
+def permuted_rotation_distances(
+    a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor
+) -> torch.Tensor:
+    """`rotation_distance` of a and b[order] for each of the orders (R, n); (R,)."""
+    total = float(a.square().sum() + b.square().sum())
+    squared = total - 2.0 * permuted_nuclear_norms(a, b, orders)
+    close = squared < _NEARLY_EQUAL * total
+    distances = squared.masked_fill(close, 0.0).sqrt()
+    for position in close.nonzero()[:, 0].tolist():
+        distances[position] = _residual(a, b[orders[position]])
+    return distances
 
 
 def angle_of_chord(distance: float) -> float:

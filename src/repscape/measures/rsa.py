@@ -14,6 +14,12 @@ from repscape.compute.kendall import PairOrder, kendall
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
 from repscape.compute.permuted import own_sums
 from repscape.compute.ranks import BinnedRanks, average_ranks
+from repscape.compute.resampled import (
+    WeightedRanks,
+    above_diagonal,
+    pair_weights,
+    weighted_correlation,
+)
 from repscape.errors import UndefinedScoreError
 from repscape.measures.base import MEASURES, Measure, MeasureSpec, Sweep
 from repscape.measures.gram_family import GramMeasure
@@ -175,6 +181,22 @@ class RSA(GramMeasure):
         aa, bb = (own_sums(m, parse_bytes(DEFAULT_MEMORY_LIMIT)) for m in (a, b))
         product = aa.total_a * bb.total_a / (aa.n * (aa.n - 1))
         return product / math.sqrt(aa.off) / math.sqrt(bb.off)
+
+    def resampled_scores(self, a: Any, b: Any, counts: torch.Tensor) -> torch.Tensor:
+        """Dissimilarities of a sample to its own copy are left out; ranks are taken anew."""
+        if self.compare_by in _TAU:
+            return super().resampled_scores(a, b, counts)
+        return self._resampled(above_diagonal(a.dense), above_diagonal(b.dense), counts)
+
+    def _resampled(self, a: torch.Tensor, b: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        ranks = (WeightedRanks(a), WeightedRanks(b)) if self.compare_by == "spearman" else None
+        scores = []
+        for occurs in counts:
+            weights = pair_weights(occurs)
+            left, right = (a, b) if ranks is None else (ranks[0](weights), ranks[1](weights))
+            centred = self.compare_by != "cosine"
+            scores.append(weighted_correlation(left, right, weights, centred))
+        return torch.tensor(scores, dtype=torch.float64)
 
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:  # noqa: D102
         product, own_a, own_b = (self._moment(sums) for sums in (ab, aa, bb))

@@ -11,7 +11,7 @@ import torch
 from repscape.compute.factors import thin_factor
 from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
 from repscape.measures.procrustes import WILLIAMS_2021
-from repscape.measures.rotation import rotation_distance
+from repscape.measures.rotation import permuted_rotation_distances, rotation_distance
 from repscape.registry import parameter
 
 
@@ -56,6 +56,12 @@ class SizeAndShape(RowsMeasure):
     def prepare(self, x: torch.Tensor) -> torch.Tensor:
         """A factor of the (centred) representation."""
         return thin_factor(x, self.center)
+
+    def permuted_scores(  # noqa: D102
+        self, a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor, memory_limit: int
+    ) -> torch.Tensor:
+        distances = permuted_rotation_distances(a, b, orders)
+        return distances.square() if self.squared else distances
 
     def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
         distance = rotation_distance(a, b)

@@ -37,6 +37,8 @@ class Interval:
         "jackknife", "subsampling" or "bootstrap".
     confidence : float
         Nominal coverage.
+    degrees_of_freedom : int or None
+        Of the t distribution that the jackknife uses.
     """
 
     low: float
@@ -44,6 +46,7 @@ class Interval:
     standard_error: float
     method: str
     confidence: float
+    degrees_of_freedom: int | None = None
 
 
 def interval(
@@ -174,4 +177,4 @@ def _student(value: float, error: float, freedom: int, confidence: float) -> Int
     from scipy.stats import t
 
     reach = float(t.ppf(0.5 + confidence / 2.0, freedom)) * error
-    return Interval(value - reach, value + reach, error, "jackknife", confidence)
+    return Interval(value - reach, value + reach, error, "jackknife", confidence, freedom)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +10,10 @@ import numpy as np
 import torch
 
 from repscape.compute.precision import full_precision
-from repscape.errors import InvalidParameterError, UndefinedScoreError
+from repscape.errors import InvalidParameterError, RepscapeError, UndefinedScoreError
 from repscape.measures.base import Kind, Measure
 from repscape.significance.permutations import Permutations
+from repscape.tables import NULL_COLUMNS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -90,6 +90,21 @@ class Null:
             return "chance alone reaches the best value"
         return None
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What a `Score` states of it."""
+        return {
+            "null_mean": self.mean,
+            "null_sd": self.sd,
+            "sampled_mean": self.sampled_mean,
+            "expected": self.expected,
+            "p_value": self.p_value,
+            "effect": self.effect,
+            "effect_reason": self.effect_reason,
+            "n_permutations": len(self.scores),
+            "quantiles": self.quantiles,
+        }
+
 
 def p_value(
     observed: float,
@@ -100,8 +115,8 @@ def p_value(
     """(1 + #{null as much alike as observed, or more}) / (1 + R).
 
     Super-uniform under the null: P(p ≤ α) ≤ α (Phipson and Smyth 2010). Scores that differ by
-    rounding only are ties and count. With a generator for `ties`, ties count a random part:
-    p is then exactly uniform on the multiples of 1/(1 + R), up to a uniform part of the last.
+    rounding only are ties and count. With a generator for `ties` the place among
+    the ties is random: p is then exactly uniform on [0, 1].
     """
     sign = 1.0 if kind == "similarity" else -1.0
     above = sign * (null - observed)
@@ -141,14 +156,9 @@ def check_null_name(null: str | None) -> None:
         raise InvalidParameterError(f"null={null!r}: the null there is is 'permutation'")
 
 
-def null_columns(null: Null) -> Mapping[str, Any]:
-    """The columns of a similarity table that state a null; see `repscape.tables`."""
-    return {
-        "null_mean": null.mean,
-        "null_sd": null.sd,
-        "expected": null.expected,
-        "p_value": null.p_value,
-        "effect": null.effect,
-        "n_permutations": len(null.scores),
-        "null_reason": null.effect_reason,
-    }
+def null_columns(null: Null | RepscapeError) -> dict[str, Any]:
+    """The columns `repscape.tables.NULL_COLUMNS` of a null, or of why there is none."""
+    if isinstance(null, RepscapeError):
+        return dict.fromkeys(NULL_COLUMNS) | {"null_reason": str(null)}
+    stated = null.fields | {"null_reason": null.effect_reason}
+    return {name: stated[name] for name in NULL_COLUMNS}

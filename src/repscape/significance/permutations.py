@@ -68,11 +68,13 @@ class Permutations:
     def _check_enough(self) -> None:
         different = self._different()
         if different == 1:
-            what = "samples" if self.n == 1 else "blocks of one size" if self.blocks is not None
-            what = "samples of one group" if self.groups is not None else what
-            raise InvalidParameterError(
-                f"there is nothing to permute: no two {what} could change places"
-            )
+            if self.groups is not None:
+                why = "every group holds a single sample"
+            elif self.blocks is not None:
+                why = "no two blocks have the same size"
+            else:
+                why = "there is a single sample"
+            raise InvalidParameterError(f"there is nothing to permute: {why}")
         if different is not None and different <= self.count:
             raise TooFewSamplesError(
                 f"{self.n} samples have {different} different orders, so the smallest p-value "

@@ -53,12 +53,13 @@ def score_of_rows(
     """The score of some of the samples, as if no others had been there."""
     if measure.core.needs_labels:
         raise InvalidParameterError(f"{measure.name} depends on labels: it is scored whole only")
-    states = [prepare_state(measure, _rows(measure, v, rows)) for v in (x, y)]
+    states = [prepare_state(measure, select_samples(measure, v, rows)) for v in (x, y)]
     with full_precision():
         return measure.core.compare(states[0], states[1])
 
 
-def _rows(measure: Measure[Any], x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+def select_samples(measure: Measure[Any], x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """The values of some samples: rows, and columns too where the values are precomputed."""
     rows = rows.to(x.device)
     return x[rows][:, rows] if measure.precomputed else x[rows]
 

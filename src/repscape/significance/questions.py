@@ -1,0 +1,233 @@
+"""Questions as a user asks them: is A closer to B than to C; does the score depend on n?
+
+Whether two representations are more alike than chance is `repscape.compare(…,
+null="permutation")`, and for the layers of two models `compare_layers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
+from repscape.errors import InvalidParameterError, TooFewSamplesError
+from repscape.measures.base import Measure, get_measure
+from repscape.representation import RepresentationLike, as_representation
+from repscape.significance.intervals import Interval, jackknife
+from repscape.significance.null import Null, null_of, p_value
+from repscape.significance.permutations import Partition, Permutations, partition
+from repscape.significance.prepared import (
+    check_same_samples,
+    checked_values,
+    prepare_state,
+    score_of_rows,
+    select_samples,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Closeness:
+    """Whether A is closer to B than to C.
+
+    Attributes
+    ----------
+    difference : float
+        How much more alike A and B are than A and C, in the measure's units (positive: B is
+        closer), whatever the measure's direction.
+    value_b, value_c : float
+        The scores of A with B and with C.
+    interval : Interval
+        Of the difference over samples: the paired jackknife, the same samples being left out of
+        all three.
+    p_value : float
+        Of "A is no closer to B than to C", one-sided, by the paired jackknife.
+    calibrated_difference : float or None
+        The difference of the effects (0 at chance, 1 for a perfect match), which chance does
+        not favour, e.g. by the widths of B and C; None where an effect is undefined.
+    p_chance : float
+        Of "A has nothing to do with B and C": the difference against those where the samples of
+        A change places, by the same permutations for both. If A resembles both, a small value
+        does not say that B is closer; `p_value` does.
+    """
+
+    difference: float
+    value_b: float
+    value_c: float
+    interval: Interval
+    p_value: float
+    calibrated_difference: float | None
+    p_chance: float
+    measure: str
+    kind: str
+    n: int
+
+
+def closer(
+    a: RepresentationLike,
+    b: RepresentationLike,
+    c: RepresentationLike,
+    measure: str | Measure[Any] = "cka",
+    *,
+    n_permutations: int = 200,
+    seed: int = 0,
+    groups: Partition | None = None,
+    blocks: Partition | None = None,
+    confidence: float = 0.95,
+    memory_limit: str | float = DEFAULT_MEMORY_LIMIT,
+) -> Closeness:
+    """Test whether A is closer to B than to C.
+
+    Parameters
+    ----------
+    a, b, c : representations of the same samples
+        A, and the two that compete.
+    measure, n_permutations, seed, groups, blocks, memory_limit
+        As in `repscape.compare`.
+    confidence : float
+        Of the interval of the difference.
+
+    Raises
+    ------
+    SampleMismatchError, NonFiniteError, TooFewSamplesError, UndefinedScoreError,
+    UndefinedNullError
+        As in `repscape.compare`.
+    """
+    chosen = get_measure(measure)
+    reps = {name: as_representation(x, name) for name, x in (("a", a), ("b", b), ("c", c))}
+    check_same_samples(reps)
+    first = reps["a"]
+    permutations = Permutations(
+        first.n,
+        n_permutations,
+        seed,
+        partition(first, groups, "groups"),
+        partition(first, blocks, "blocks"),
+    )
+    values = {name: checked_values(rep, name) for name, rep in reps.items()}
+    states = {name: prepare_state(chosen, x, reps[name].labels) for name, x in values.items()}
+    # A is the side that changes places, so that both pairs see the same permutations of it.
+    limit = parse_bytes(memory_limit)
+    to_b = null_of(chosen, states["b"], states["a"], permutations, limit)
+    to_c = null_of(chosen, states["c"], states["a"], permutations, limit)
+    sign = 1.0 if chosen.declared.kind == "similarity" else -1.0
+
+    def difference(rows: torch.Tensor) -> float:
+        scores = [score_of_rows(chosen, values[o], values["a"], rows) for o in ("b", "c")]
+        return sign * (scores[0] - scores[1])
+
+    observed = sign * (to_b.observed - to_c.observed)
+    needed = chosen.declared.minimum_n
+    found = jackknife(difference, first.n, observed, confidence, seed, needed)
+    return Closeness(
+        difference=observed,
+        value_b=to_b.observed,
+        value_c=to_c.observed,
+        interval=found,
+        p_value=_one_sided(observed, found),
+        calibrated_difference=_calibrated(to_b, to_c),
+        p_chance=p_value(observed, sign * (to_b.scores - to_c.scores), "similarity"),
+        measure=chosen.name,
+        kind=chosen.declared.kind,
+        n=first.n,
+    )
+
+
+def _calibrated(to_b: Null, to_c: Null) -> float | None:
+    if to_b.effect is None or to_c.effect is None:
+        return None
+    return to_b.effect - to_c.effect
+
+
+def _one_sided(difference: float, found: Interval) -> float:
+    from scipy.stats import t
+
+    assert found.degrees_of_freedom is not None
+    if found.standard_error == 0.0:
+        return 1.0 if difference <= 0.0 else 0.0
+    return float(t.sf(difference / found.standard_error, found.degrees_of_freedom))
+
+
+def dependence_on_n(
+    x: RepresentationLike,
+    y: RepresentationLike,
+    measure: str | Measure[Any] = "cka",
+    sizes: Sequence[int] | None = None,
+    *,
+    repeats: int = 10,
+    n_permutations: int = 200,
+    seed: int = 0,
+    memory_limit: str | float = DEFAULT_MEMORY_LIMIT,
+) -> pd.DataFrame:
+    """The score of growing random subsets of the samples, beside its null.
+
+    A score that changes with n says as much about n as about the representations (mutual
+    nearest neighbours at fixed k fall with n); its effect tells what is left.
+
+    Parameters
+    ----------
+    x, y : representations of the same samples
+    measure
+        As in `repscape.compare`.
+    sizes : sequence of int, optional
+        Numbers of samples; by default n/8, n/4, n/2 and n, as far as the measure allows.
+    repeats : int
+        Random subsets of each size (one of all samples).
+    n_permutations, seed, memory_limit
+        As in `repscape.compare`; the permutations are of the first subset of each size.
+
+    Returns
+    -------
+    DataFrame
+        One row per size: `n`, `value` and `sd` (mean and standard deviation over the subsets),
+        `subsets`, and of the first subset `first_value`, `null_mean`, `null_sd`, `p_value`,
+        `effect`.
+    """
+    import pandas as pd
+
+    chosen = get_measure(measure)
+    reps = {name: as_representation(v, name) for name, v in (("x", x), ("y", y))}
+    check_same_samples(reps)
+    values = [checked_values(rep, name) for name, rep in reps.items()]
+    n = reps["x"].n
+    limit = parse_bytes(memory_limit)
+    generator = torch.Generator().manual_seed(seed)
+    records = []
+    for size in _sizes(chosen, n, sizes):
+        subsets = [
+            torch.randperm(n, generator=generator)[:size].sort().values
+            for _ in range(1 if size == n else repeats)
+        ]
+        scores = [score_of_rows(chosen, values[0], values[1], rows) for rows in subsets]
+        a, b = (prepare_state(chosen, select_samples(chosen, v, subsets[0])) for v in values)
+        null = null_of(chosen, a, b, Permutations(size, n_permutations, seed), limit)
+        records.append({"n": size, **_spread(scores), **_stated(null)})
+    return pd.DataFrame(records)
+
+
+def _spread(scores: Sequence[float]) -> dict[str, float]:
+    sd = float(np.std(scores, ddof=1)) if len(scores) > 1 else float("nan")
+    return {"value": float(np.mean(scores)), "sd": sd, "subsets": len(scores)}
+
+
+def _stated(null: Null) -> dict[str, float | None]:
+    names = ("null_mean", "null_sd", "p_value", "effect")
+    return {"first_value": null.observed, **{name: null.fields[name] for name in names}}
+
+
+def _sizes(measure: Measure[Any], n: int, sizes: Sequence[int] | None) -> list[int]:
+    least = measure.declared.minimum_n
+    if sizes is None:
+        return sorted({size for size in (n // 8, n // 4, n // 2, n) if size >= max(least, 8)})
+    for size in sizes:
+        if size > n:
+            raise InvalidParameterError(f"sizes holds {size}, but there are {n} samples")
+        if size < least:
+            raise TooFewSamplesError(f"sizes holds {size}, and {measure.name} needs {least}")
+    return sorted(set(sizes))
