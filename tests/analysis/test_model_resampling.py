@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from repscape.analysis.model_resampling import (
+    consistency,
+    groups_differ,
+    mantel,
+    mean_score,
+    model_bootstrap,
+)
+from repscape.errors import InvalidParameterError, TooFewSamplesError
+
+
+def population(
+    rng: np.random.Generator, models: int, shared: float, pair_noise: float = 0.5
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores a_i + a_j + noise of two data sets; corr(a, a') = `shared` over models."""
+    first = rng.standard_normal(models)
+    second = shared * first + np.sqrt(1 - shared**2) * rng.standard_normal(models)
+    found = []
+    for effect in (first, second):
+        noise = pair_noise * rng.standard_normal((models, models))
+        found.append(effect[:, None] + effect[None, :] + (noise + noise.T) / np.sqrt(2))
+    return found[0], found[1]
+
+
+def truth(shared: float, pair_noise: float = 0.5) -> float:
+    """The correlation over pairs in the population."""
+    return 2 * shared / (2 + pair_noise**2)
+
+
+def naive_interval(r: float, pairs: int) -> tuple[float, float]:
+    """Fisher's interval, as if pairs were independent."""
+    reach = 1.96 / np.sqrt(pairs - 3)
+    return np.tanh(np.arctanh(r) - reach), np.tanh(np.arctanh(r) + reach)
+
+
+def test_coverage_beats_the_naive_interval_over_pairs() -> None:
+    rng = np.random.default_rng(0)
+    repeats, models, shared = 120, 20, 0.5
+    ours = naive = 0
+    for seed in range(repeats):
+        matrices = population(rng, models, shared)
+        found = model_bootstrap(matrices, consistency(), resamples=150, seed=seed)
+        ours += found.low <= truth(shared) <= found.high
+        low, high = naive_interval(found.value, models * (models - 1) // 2)
+        naive += low <= truth(shared) <= high
+    assert ours / repeats > 0.86
+    assert naive / repeats < 0.65
+
+
+def test_coverage_of_a_mean_over_pairs() -> None:
+    rng = np.random.default_rng(1)
+    covered = 0
+    for seed in range(120):
+        scores, _ = population(rng, 16, 0.0)
+        found = model_bootstrap([scores], mean_score, resamples=150, seed=seed)
+        covered += found.low <= 0.0 <= found.high
+    assert 0.88 <= covered / 120 <= 1.0
+
+
+def test_resampling_data_sets_widens_the_interval() -> None:
+    rng = np.random.default_rng(2)
+    base, _ = population(rng, 12, 0.0, 0.1)
+    sets = [base + shift for shift in (-3.0, -1.0, 0.0, 2.0, 4.0)]
+    fixed = model_bootstrap(sets, resamples=200)
+    random = model_bootstrap(sets, data_sets=True, resamples=200)
+    assert random.value == fixed.value
+    assert random.standard_error > 1.3 * fixed.standard_error
+    with pytest.raises(TooFewSamplesError, match="one data set"):
+        model_bootstrap([base], data_sets=True)
+
+
+def test_pairs_of_a_model_with_its_copy_are_dropped() -> None:
+    """With the diagonal at 1000 a self-pair that slipped in would be seen."""
+    scores = np.zeros((8, 8))
+    np.fill_diagonal(scores, 1000.0)
+    found = model_bootstrap([scores], resamples=100)
+    assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
+
+
+def test_missing_pairs_are_left_out() -> None:
+    rng = np.random.default_rng(3)
+    first, second = population(rng, 10, 0.8)
+    first[2, 5] = first[5, 2] = np.nan
+    above = np.triu(np.isfinite(first), 1)
+    expected = np.corrcoef(first[above], second[above])[0, 1]
+    assert model_bootstrap([first, second], consistency(), resamples=50).value == pytest.approx(
+        expected
+    )
+    assert mantel(first, second, n_permutations=19).value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("compare", ["pearson", "spearman"])
+def test_mantel_rejects_five_percent_of_unrelated_matrices_and_pairs_reject_more(
+    compare: str,
+) -> None:
+    rng = np.random.default_rng(4)
+    ours = naive = 0
+    for seed in range(200):
+        first, second = population(rng, 10, 0.0)
+        found = mantel(
+            first, second, compare=compare, n_permutations=19, seed=seed, alternative="two-sided"
+        )
+        ours += found.p_value <= 0.05
+        low, high = naive_interval(found.value, 45)
+        naive += not low <= 0 <= high
+    slack = 3.3 * np.sqrt(0.05 * 0.95 / 200)
+    assert abs(ours / 200 - 0.05) < slack
+    assert naive / 200 > 0.05 + 2 * slack
+
+
+def test_mantel_finds_agreement() -> None:
+    first, second = population(np.random.default_rng(5), 12, 0.95)
+    found = mantel(first, second, n_permutations=199)
+    assert found.p_value == 1 / 200
+    assert found.value > 0.7
+    assert abs(found.null_mean) < 0.1
+    assert mantel(first, -second, n_permutations=199).p_value > 0.9
+    assert mantel(first, -second, n_permutations=199, alternative="two-sided").p_value == 1 / 200
+
+
+def test_groups_differ() -> None:
+    rng = np.random.default_rng(6)
+    groups = ["a"] * 5 + ["b"] * 5
+    same = np.equal.outer(groups, groups)
+    noise = rng.standard_normal((10, 10))
+    scores = 2.0 * same + (noise + noise.T) / 2
+    found = groups_differ(scores, groups, n_permutations=199)
+    assert found.p_value <= 0.02
+    above = np.triu(np.ones((10, 10), bool), 1)
+    assert found.value == pytest.approx(scores[above & same].mean() - scores[above & ~same].mean())
+    distance = groups_differ(-scores, groups, kind="distance", n_permutations=199)
+    assert distance.value == pytest.approx(found.value)
+    assert distance.p_value == found.p_value
+    rejected = 0
+    for seed in range(200):
+        null, _ = population(rng, 10, 0.0)
+        rejected += groups_differ(null, groups, n_permutations=19, seed=seed).p_value <= 0.05
+    assert rejected / 200 <= 0.05 + 3.3 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_bad_input() -> None:
+    square = np.eye(6)
+    with pytest.raises(TooFewSamplesError, match=r"24 different orders.*1/24.*at most 23"):
+        mantel(np.eye(4), np.eye(4), n_permutations=99)
+    with pytest.raises(TooFewSamplesError, match="3 models are too few"):
+        model_bootstrap([np.eye(3)])
+    with pytest.raises(InvalidParameterError, match="nothing to permute"):
+        groups_differ(square, list("abcdef"))
+    with pytest.raises(InvalidParameterError, match="nothing to permute"):
+        groups_differ(square, list("aaaaaa"))
+    with pytest.raises(InvalidParameterError, match="5 groups were given for 6"):
+        groups_differ(square, list("aabbb"))
+    with pytest.raises(InvalidParameterError, match="symmetric"):
+        mantel(np.arange(36.0).reshape(6, 6), square)
+    with pytest.raises(InvalidParameterError, match=r"\(6, 5\)"):
+        mantel(square[:, :5], square)
+    with pytest.raises(InvalidParameterError, match="6 and 5 models"):
+        mantel(square, np.eye(5))
+    with pytest.raises(InvalidParameterError, match="compare='kendal'"):
+        consistency("kendal")
+    with pytest.raises(InvalidParameterError, match="alternative='less'"):
+        mantel(square, square, alternative="less", n_permutations=9)
+    with pytest.raises(InvalidParameterError, match="n_permutations=0"):
+        mantel(square, square, n_permutations=0)
