@@ -178,7 +178,7 @@ def mantel(
     n_permutations: int = 999,
     seed: int = 0,
 ) -> PermutationTest:
-    """PermutationTest whether two matrices of scores of the same models agree: the Mantel (QAP) test.
+    """Test whether two matrices of scores of the same models agree: the Mantel (QAP) test.
 
     The statistic is the correlation over pairs of models; permutations relabel the models of
     one matrix, rows and columns together.
@@ -217,7 +217,7 @@ def groups_differ(
     n_permutations: int = 999,
     seed: int = 0,
 ) -> PermutationTest:
-    """PermutationTest whether models of one group are more alike than models of different groups.
+    """Test whether models of one group are more alike than models of different groups.
 
     The statistic is the mean over pairs within groups less that over pairs between them (for a
     distance with the sign changed); permutations hand out the group labels anew.
@@ -288,9 +288,9 @@ def _permute_models(
 def _correlation(first: Matrix, second: Matrix, compare: Compare) -> float:
     if compare == "spearman":
         first, second = (pd.Series(v).rank().to_numpy(dtype=float) for v in (first, second))
-    first, second = first - first.mean(), second - second.mean()
-    scale = float(np.sqrt((first @ first) * (second @ second)))
-    return float(first @ second) / scale if scale > 0 else float("nan")
+    a, b = first - first.mean(), second - second.mean()
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / scale if scale > 0 else float("nan")
 
 
 def _checked(matrix: ArrayLike) -> Matrix:
@@ -321,5 +321,5 @@ def _common_size(matrices: Sequence[Matrix]) -> int:
 
 
 def _usable_pairs(matrices: Sequence[Matrix]) -> NDArray[np.bool_]:
-    usable: NDArray[np.bool_] = np.isfinite(np.stack(matrices)).all(axis=0)
+    usable: NDArray[np.bool_] = np.logical_and.reduce([np.isfinite(m) for m in matrices])
     return usable

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from repscape.errors import InvalidParameterError, UndefinedScoreError
+
+Vector: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def disattenuated_correlation(
     return _correlation(a, b) / float(np.sqrt(reliability_first * reliability_second))
 
 
-def _vectors(first: ArrayLike, second: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def _vectors(first: ArrayLike, second: ArrayLike) -> tuple[Vector, Vector]:
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if a.shape != b.shape:
         raise InvalidParameterError(f"scores of shapes {a.shape} and {b.shape} do not match")
@@ -97,7 +100,7 @@ def _vectors(first: ArrayLike, second: ArrayLike) -> tuple[np.ndarray, np.ndarra
     return a[present].ravel(), b[present].ravel()
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+def _correlation(a: Vector, b: Vector) -> float:
     if len(a) < 3:
         raise UndefinedScoreError(f"{len(a)} scores are too few for a correlation")
     a, b = a - a.mean(), b - b.mean()
