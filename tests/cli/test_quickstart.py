@@ -29,7 +29,8 @@ def test_prints_three_numbers_and_the_report_and_a_second_run_makes_nothing(comm
     *_, last = second.out.splitlines()
     assert last == f"report: {Path('out/report.html')}"
     for headline in given["headlines"]:
-        assert f"{headline['value']}  {headline['label']}" in second.out
+        assert f"{headline['value']}  {headline['label']}\n" in second.out
+        assert f"({headline['detail']})\n" in second.out
     assert contents(tmp_path / "out") == before
 
     again = command("quickstart", "--out", "out", "--json", cwd=tmp_path)

@@ -32,6 +32,7 @@ def quickstart(
         print_json({"report": str(done.report), "made": done.made, "headlines": headlines})
         return
     typer.echo("")
-    for finding in done.headlines:
-        typer.echo(f"{finding.value}  {finding.label}")
+    for headline in done.headlines:
+        typer.echo(f"{headline.value:>6}  {headline.label}")
+        typer.echo(f"{'':8}({headline.detail})")
     typer.echo(f"\nreport: {done.report}")
