@@ -41,6 +41,8 @@ class MeasureSpec:
         Those that hold for either side on its own.
     self_is_best : bool
         Whether a representation scores the best value of the range against itself.
+    matches_samples : bool
+        Whether the score depends on which row of one side belongs to which row of the other.
     minimum_n : int
         The fewest samples for which the measure is defined.
     chance : str or None
@@ -65,6 +67,7 @@ class MeasureSpec:
     cost: str
     citation: Citation
     self_is_best: bool = True
+    matches_samples: bool = True
     chance: str | None = None
     pitfalls: str = ""
     aliases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -24,6 +24,7 @@ class CycleKNN(NeighbourMeasure):
     of `compare`; direction yx exchanges them.
     """
 
+    k: int = parameter(2, "number of neighbours", minimum=1)
     direction: Literal["xy", "yx"] = parameter(
         "xy", "xy: out by the neighbours in y, home by those in x; yx: the reverse"
     )

@@ -42,7 +42,7 @@ class NeighbourMeasure(Measure[NeighbourTable]):
     @property
     def declared(self) -> MeasureSpec:  # noqa: D102
         kept = NEIGHBOUR_INVARIANCES[self.metric]
-        return self.spec.but(minimum_n=self.k + 1, invariances=kept)  # type: ignore[no-any-return]
+        return self.spec.but(minimum_n=self.k + 1, invariances=kept)
 
     def prepare(self, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
         check_directions(x, self.metric)
