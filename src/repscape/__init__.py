@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from repscape.representation import Representation as Representation
     from repscape.score import Score as Score
     from repscape.store import Store as Store
+    from repscape.streaming import compare_streams as compare_streams
 
 __version__ = "0.1.0"
 
@@ -35,6 +36,7 @@ _HOMES = {
     "Similarities": "repscape.compare",
     "Store": "repscape.store",
     "compare": "repscape.compare",
+    "compare_streams": "repscape.streaming",
     "extract": "repscape.extract.extract",
     "get_measure": "repscape.measures.base",
     "load": "repscape.data.files",
