@@ -185,11 +185,13 @@ class _Clock:
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self._lines: list[str] = []
+        self._stage = ""
         self._started = time.perf_counter()
 
     @contextmanager
     def stage(self, name: str, what: str) -> Iterator[None]:
         self._tell(f"{name:8} {what}")
+        self._stage = name
         before = time.perf_counter()
         yield
         self._lines.append(f"{name:8} {time.perf_counter() - before:7.2f} s")
@@ -197,6 +199,8 @@ class _Clock:
     def task(self, event: Event) -> None:
         if event.what == "started":
             self._started = time.perf_counter()
+            return
+        if event.what == "found" and event.task.stage != self._stage:
             return
         taken = "found in the store"
         if event.what == "made":
