@@ -282,6 +282,8 @@ class _Suite:
         double = [v.astype(np.float64) for v in single]
         wanted = self.score(*double)
         yield from self.differs("float32", self.score(*single), wanted, SINGLE)
+        mixed = self.score(single[0], double[1])
+        yield from self.differs("float32 against float64", mixed, wanted, SINGLE)
         tensors = [torch.from_numpy(v) for v in double]
         yield from self.differs("tensors", self.score(*tensors), wanted, 0.0)
         if self.given is None:

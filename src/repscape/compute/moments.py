@@ -94,7 +94,8 @@ def _cross_moments(
     for i in row_blocks(rows[used[0]].n, MOMENT_BLOCK_ROWS):
         blocks = {index: rows[index].block(i) for index in used}
         for a, b in pairs:
-            moments[a, b] += blocks[a].T @ blocks[b]
+            common = torch.promote_types(blocks[a].dtype, blocks[b].dtype)
+            moments[a, b] += blocks[a].to(common).T @ blocks[b].to(common)
     return moments
 
 
