@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import torch
 
 from repscape.compute.arrays import check_finite, row_blocks
+from repscape.compute.device import on_capable_device
 from repscape.compute.gram import PairSums
 from repscape.compute.moments import centred_pair_sums
 from repscape.compute.precision import full_precision
@@ -213,6 +214,7 @@ def stream_moments(
     NonFiniteError
         If a row holds NaN or an infinite value.
     """
+    device = on_capable_device(torch.zeros(1), device).device
     moments = PairMoments(x.d, y.d, device)
     stop = min(x.n, y.n) if stop is None else stop
     for rows, (block_x, block_y) in _read_ahead(x, y, start, stop, block_rows):
