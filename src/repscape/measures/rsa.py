@@ -14,7 +14,7 @@ from repscape.compute.kendall import PairOrder, kendall
 from repscape.compute.ranks import BinnedRanks, average_ranks
 from repscape.errors import UndefinedScoreError
 from repscape.measures.base import MEASURES, MeasureSpec, Sweep
-from repscape.measures.gram_family import GramMeasure
+from repscape.measures.gram_family import GramMeasure, off_diagonal_rounding
 from repscape.measures.rdm import RDM, RDM_INVARIANCES, dissimilarities, typical_distance
 from repscape.registry import Citation, parameter
 
@@ -153,9 +153,8 @@ class RSA(GramMeasure):
 
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:  # noqa: D102
         product, own_a, own_b = (self._moment(sums) for sums in (ab, aa, bb))
-        rounding = 64 * torch.finfo(torch.float64).eps
         for own, sums in ((own_a, aa), (own_b, bb)):
-            if not own > rounding * sums.off:
+            if not own > off_diagonal_rounding(sums):
                 raise UndefinedScoreError(
                     f"all {sums.n * (sums.n - 1) // 2} dissimilarities of a representation are "
                     "equal, so they correlate with nothing"
