@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
@@ -118,6 +118,14 @@ class Measure(Parametrised, Generic[State]):
         """A faster way to do many pairs of many measures at once; it must equal the pair loop.
 
         Measures that return the same function are computed together by one call of it.
+        """
+        return None
+
+    @property
+    def shared_state(self) -> Hashable | None:
+        """Measures with equal keys prepare the same state, so it is prepared once for all of them.
+
+        None: the state is this measure's own.
         """
         return None
 
