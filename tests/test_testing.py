@@ -193,10 +193,10 @@ def test_a_missing_error_type_is_caught():
     assert failed_checks(broken("prepare", prepare)) == {"hostile input"}
 
 
-def test_float32_arithmetic_on_an_offset_is_caught():
+def test_too_little_precision_under_an_offset_is_caught():
     def prepare(self, x):
-        norms = x.square().sum(dim=1)
-        return Toy.prepare(self, (norms + norms[0] - 2.0 * x @ x[0])[:, None])
+        rounded = x.bfloat16().double() if x.dtype == torch.float32 else x
+        return Toy.prepare(self, rounded - rounded.mean(dim=0))
 
     assert "offset" in failed_checks(broken("prepare", prepare))
 

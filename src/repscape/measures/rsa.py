@@ -117,9 +117,9 @@ class RSA(GramMeasure):
         held = 32 * n + (8 * n * min(n, d) if self.rdm == "mahalanobis" else 0)
         if self.compare_by in _TAU:
             return PairOrder.bytes_for(n)
-        if self.rdm == "precomputed" or self._ranks_are_exact(n):
-            return held + 8 * n * n
-        return held
+        if self._ranks_are_exact(n):
+            return held + 4 * n * n
+        return held + (8 * n * n if self.rdm == "precomputed" else 0)
 
     def prepare(self, x: torch.Tensor) -> Any:  # noqa: D102
         plain = dissimilarities(x, self.rdm, self.shrinkage)
