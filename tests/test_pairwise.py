@@ -134,9 +134,13 @@ def test_a_large_state_beside_small_ones_stays_within_the_budget(monkeypatch):
     assert max(held) <= 1000
 
 
-def test_too_small_a_budget_says_what_would_fit():
-    with pytest.raises(MemoryLimitError, match=r"at least 320 B, or compare at most 6 samples"):
-        score_pairs([Counted(8)], constant(1, 2), [(0, 1)], 200, None)
+def test_too_small_a_budget_says_what_would_fit_and_costs_no_other_measure():
+    [[refused], [score]] = score_pairs(
+        [Counted(8), Counted(1)], constant(1, 2), [(0, 1)], 200, None
+    )
+    assert isinstance(refused, MemoryLimitError)
+    assert "at least 320 B, or compare at most 6 samples" in str(refused)
+    assert score == 30.0
 
 
 def test_a_pair_without_a_score_does_not_cost_the_others():

@@ -46,14 +46,19 @@ def score_pairs(
     found: list[dict[tuple[int, int], Outcome]] = [{} for _ in measures]
     total = len(measures) * len(pairs)
     for group in _groups(measures):
-        for block in _blocks([measures[m] for m in group], values, pairs, memory_limit // 2):
-            chosen = [measures[m] for m in group]
-            with full_precision():
-                outcomes = _score_block(chosen, values, known, block, memory_limit // 2)
-            for m, scores in zip(group, outcomes, strict=True):
-                found[m].update(zip(block, scores, strict=True))
-            if progress is not None:
-                progress(sum(map(len, found)), total)
+        chosen = [measures[m] for m in group]
+        try:
+            for block in _blocks(chosen, values, pairs, memory_limit // 2):
+                with full_precision():
+                    outcomes = _score_block(chosen, values, known, block, memory_limit // 2)
+                for m, scores in zip(group, outcomes, strict=True):
+                    found[m].update(zip(block, scores, strict=True))
+                if progress is not None:
+                    progress(sum(map(len, found)), total)
+        except MemoryLimitError as reason:
+            # What other measures and blocks found is kept.
+            for m in group:
+                found[m] = {pair: found[m].get(pair, reason) for pair in pairs}
     return [[scores[pair] for pair in pairs] for scores in found]
 
 

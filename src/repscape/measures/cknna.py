@@ -73,8 +73,9 @@ class CKNNA(Measure[SparseKernel]):
         chance="near 0",
         pitfalls=(
             "Masks are directed, so the value changes a little when x and y are exchanged; another "
-            "mask serves the numerator, so it is no cosine and may leave [-1, 1]. The dot kernel has hubs: a few samples of large norm are "
-            "everybody's neighbours. Published values carry an epsilon that shrinks them."
+            "mask serves the numerator, so it is no cosine and may leave [-1, 1]. The dot kernel "
+            "has hubs: a few samples of large norm are everybody's neighbours. Published values "
+            "carry an epsilon that shrinks them."
         ),
         citation=PLATONIC,
     )
