@@ -17,28 +17,42 @@ if TYPE_CHECKING:
     from repscape.compare import compare as compare
     from repscape.compare import similarity_matrix as similarity_matrix
     from repscape.data.files import load as load
+    from repscape.describe import Descriptions as Descriptions
+    from repscape.describe import describe as describe
     from repscape.extract.extract import extract as extract
+    from repscape.geometry.base import Descriptor as Descriptor
+    from repscape.geometry.base import get_descriptor as get_descriptor
     from repscape.measures.base import Measure as Measure
     from repscape.measures.base import get_measure as get_measure
+    from repscape.profile import Profile as Profile
+    from repscape.profile import profile as profile
     from repscape.representation import Origin as Origin
     from repscape.representation import Representation as Representation
     from repscape.score import Score as Score
     from repscape.store import Store as Store
+    from repscape.streaming import compare_streams as compare_streams
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Descriptions": "repscape.describe",
+    "Descriptor": "repscape.geometry.base",
     "Measure": "repscape.measures.base",
     "Origin": "repscape.representation",
+    "Profile": "repscape.profile",
     "Representation": "repscape.representation",
     "Score": "repscape.score",
     "Similarities": "repscape.compare",
     "Store": "repscape.store",
     "compare": "repscape.compare",
+    "describe": "repscape.describe",
+    "compare_streams": "repscape.streaming",
     "extract": "repscape.extract.extract",
+    "get_descriptor": "repscape.geometry.base",
     "get_measure": "repscape.measures.base",
     "load": "repscape.data.files",
     "measures": "repscape.catalogue",
+    "profile": "repscape.profile",
     "similarity_matrix": "repscape.compare",
 }
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from repscape.compute.arrays import as_tensor, check_finite
+from repscape.compute.device import on_capable_device
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
 from repscape.errors import (
     InvalidParameterError,
@@ -73,7 +74,8 @@ def compare(
     memory_limit : str or float
         Bytes (or `"2GiB"`) that the computation may hold beyond its inputs.
     device : str, optional
-        Where to compute, e.g. `"cuda"`; by default where the values are.
+        Where to compute, e.g. `"cuda"`; by default where the values are. A device without
+        float64 leaves it to the CPU, with a `DeviceFallbackWarning`.
     null : "permutation", optional
         Also say what the score is when the samples of `y` are paired with those of `x` at
         random: mean, standard deviation, p-value, effect, quantiles.
@@ -327,9 +329,7 @@ def _position(wanted: str | int, names: list[str]) -> int:
 def _checked_tensor(
     rep: Representation, name: str, device: str | None
 ) -> torch.Tensor | RepscapeError:
-    tensor = as_tensor(rep.values)
-    if device is not None:
-        tensor = tensor.to(device)
+    tensor = on_capable_device(as_tensor(rep.values), device)
     try:
         check_finite(tensor, name)
     except RepscapeError as problem:

@@ -62,6 +62,10 @@ class UnreadableFileError(RepscapeError, ValueError):
     """A file is missing, truncated or not of the kind that its name says."""
 
 
+class ConformanceError(RepscapeError, AssertionError):
+    """A measure does not do what it declares; the message lists every failed check."""
+
+
 class StoreError(RepscapeError):
     """Something about an artefact store."""
 

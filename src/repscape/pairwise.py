@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
 
@@ -46,24 +46,35 @@ def score_pairs(
     found: list[dict[tuple[int, int], Outcome]] = [{} for _ in measures]
     total = len(measures) * len(pairs)
     for group in _groups(measures):
-        for block in _blocks([measures[m] for m in group], values, pairs, memory_limit // 2):
-            chosen = [measures[m] for m in group]
-            with full_precision():
-                outcomes = _score_block(chosen, values, known, block, memory_limit // 2)
-            for m, scores in zip(group, outcomes, strict=True):
-                found[m].update(zip(block, scores, strict=True))
-            if progress is not None:
-                progress(sum(map(len, found)), total)
+        chosen = [measures[m] for m in group]
+        try:
+            for block in _blocks(chosen, values, pairs, memory_limit // 2):
+                with full_precision():
+                    outcomes = _score_block(chosen, values, known, block, memory_limit // 2)
+                for m, scores in zip(group, outcomes, strict=True):
+                    found[m].update(zip(block, scores, strict=True))
+                if progress is not None:
+                    progress(sum(map(len, found)), total)
+        except MemoryLimitError as reason:
+            # What other measures and blocks found is kept.
+            for m in group:
+                found[m] = {pair: found[m].get(pair, reason) for pair in pairs}
     return [[scores[pair] for pair in pairs] for scores in found]
 
 
 def _groups(measures: Sequence[Measure[Any]]) -> list[list[int]]:
-    """Measures that are computed together: those that share a sweep; any other alone."""
+    """Measures computed together: those that share a sweep, or prepared states; others alone."""
     groups: dict[Any, list[int]] = {}
     for position, measure in enumerate(measures):
-        shared = measure.core.sweep
+        shared = measure.core.sweep or _state_key(measure)
         groups.setdefault(shared if shared is not None else position, []).append(position)
     return list(groups.values())
+
+
+def _state_key(measure: Measure[Any]) -> Hashable | None:
+    """Equal for measures with the same states, their transforms included."""
+    shared = measure.core.shared_state
+    return None if shared is None else (measure.transforms, shared)
 
 
 def _blocks(
@@ -104,7 +115,9 @@ def _state_bytes(
     rows, d = value.shape
     n = rows if n is None else n
     transformed = len({m.transforms for m in measures if m.transforms})
-    states = sum(m.core.state_bytes(n, d) for m in measures)
+    # Measures with one state hold it once.
+    distinct = {id(m) if (key := _state_key(m)) is None else key: m for m in measures}
+    states = sum(m.core.state_bytes(n, d) for m in distinct.values())
     return states + transformed * n * d * value.element_size()
 
 
@@ -144,10 +157,11 @@ def _score_block(
 ) -> list[list[Outcome]]:
     used = sorted({index for pair in pairs for index in pair})
     transformed: dict[Any, torch.Tensor | RepscapeError] = {}
+    shared: dict[Any, Any] = {}
     requests, states_of = [], []
     for measure in measures:
         states = {
-            index: _prepare(measure, values[index], labels[index], transformed, index)
+            index: _prepare_once(shared, measure, values[index], labels[index], transformed, index)
             for index in used
         }
         states_of.append(states)
@@ -160,6 +174,25 @@ def _score_block(
         _merge(pairs, states, iter(outcomes))
         for states, outcomes in zip(states_of, scores, strict=True)
     ]
+
+
+def _prepare_once(
+    shared: dict[Any, Any],
+    measure: Measure[Any],
+    value: torch.Tensor | RepscapeError,
+    labels: npt.NDArray[Any] | None,
+    transformed: dict[Any, torch.Tensor | RepscapeError],
+    index: int,
+) -> Any:
+    """`_prepare`, or the state that another measure with the same key has prepared already."""
+    key = _state_key(measure)
+    if key is not None and (key, index) in shared:
+        return shared[key, index]
+    state = _prepare(measure, value, labels, transformed, index)
+    # A reason why there is no state names the measure, so each finds its own.
+    if key is not None and not isinstance(state, RepscapeError):
+        shared[key, index] = state
+    return state
 
 
 def _prepare(

@@ -45,6 +45,40 @@ SIMILARITY_KEY: Final = ("rep_a", "rep_b", "measure")
 """The columns that name one row of a similarity table of one data set."""
 
 
+GEOMETRY_COLUMNS: Final = {
+    "data": "data set that the representation was computed on",
+    "split": "its split",
+    "sample_digest": "digest of the sample ids in their order, before duplicates were dropped",
+    "rep": "name of the representation",
+    "model": "its model",
+    "layer": "its layer",
+    "depth": "position of the layer in a profile, from 0 (first) to 1 (last); null outside one",
+    "key": "content-addressed key of the representation, if it is stored",
+    "control": "what was done to the values: null, or shuffled, gaussian, untrained",
+    "descriptor": "printable name: descriptor, parameters, version",
+    "quantity": "what the value is: dimension, label overlap, log density, …",
+    "scale_kind": "what the scale counts: neighbour rank, samples, component, quantile; or null",
+    "scale": "where on the curve; null where there is no scale",
+    "distance": "mean distance between neighbours at this scale, in the units of the features",
+    "value": "the number; null where it is undefined",
+    "standard_error": "of the value, allowing for shared neighbours; null where not known",
+    "independent_error": "as if samples shared no neighbours (Fisher information)",
+    "spread": "standard deviation over subsets or samples",
+    "chance": "what a representation that ignores the labels would give",
+    "chosen": "whether this row stands for the whole curve",
+    "choice": "why it was chosen; null where there was nothing to choose",
+    "n": "number of samples described, after duplicates were dropped",
+    "samples": "number of samples that the value rests on",
+    "duplicates": "what was done with equal rows: drop, keep or error",
+    "dropped": "number of samples left out as duplicates",
+    "near_duplicates": "number of samples that almost equal another",
+    "tie_fraction": "share of samples with neighbours at equal distances",
+    "notes": "what to know about the result; null if nothing",
+    "reason": "why the value is null",
+}
+"""Columns of a geometry table: one row per number; a tag T of the origin adds a column T."""
+
+
 def read_scores(path: str | Path) -> pd.DataFrame:
     """Read a table of scores from a `.parquet` or `.csv` file.
 

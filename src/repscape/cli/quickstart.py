@@ -28,10 +28,11 @@ def quickstart(
 
     done = run(out=out, store=store, tell=note if as_json else typer.echo)
     if as_json:
-        findings = [asdict(finding) for finding in done.findings]
-        print_json({"report": str(done.report), "made": done.made, "findings": findings})
+        headlines = [asdict(finding) for finding in done.headlines]
+        print_json({"report": str(done.report), "made": done.made, "headlines": headlines})
         return
     typer.echo("")
-    for finding in done.findings:
-        typer.echo(f"{finding.value}  {finding.label}")
+    for headline in done.headlines:
+        typer.echo(f"{headline.value:>6}  {headline.label}")
+        typer.echo(f"{'':8}({headline.detail})")
     typer.echo(f"\nreport: {done.report}")

@@ -64,20 +64,44 @@ def thin_svd(x: torch.Tensor, center: bool) -> ThinSVD:
 
     Raises `UndefinedScoreError` if nothing is above rounding.
     """
+    left, values, right = _svd_through_qr(_float64(x, center))
+    rank = _rank(x, values)
+    return ThinSVD(left[:, :rank], values[:rank], right[:, :rank])
+
+
+def span_basis(x: torch.Tensor, center: bool) -> torch.Tensor:
+    """An orthonormal basis (n × rank) of what the features of x span, centred if asked.
+
+    The rank is that of `thin_svd`, which is not needed in full where the features are
+    independent: then their QR decomposition serves.
+    """
+    n, d = x.shape
+    if d < n:
+        q, triangle = torch.linalg.qr(_float64(x, center))
+        if _rank(x, torch.linalg.svdvals(triangle)) == d:
+            return q
+    return thin_svd(x, center).left
+
+
+def _float64(x: torch.Tensor, center: bool) -> torch.Tensor:
     raw = x.double()
-    values64 = raw - column_mean(x) if center else raw
-    left, values, right = _svd_through_qr(values64)
+    values: torch.Tensor = raw - column_mean(x) if center else raw
+    return values
+
+
+def _rank(x: torch.Tensor, values: torch.Tensor) -> int:
+    """The number of singular values, of x or of its centred features, above rounding."""
     rounding = max(
         torch.finfo(torch.float64).eps * max(x.shape) * float(values[0]),
-        torch.finfo(x.dtype).eps * float(raw.norm()),
+        torch.finfo(x.dtype).eps * float(x.double().norm()),
     )
     rank = int((values > rounding).sum())
     if rank == 0:
         raise UndefinedScoreError(
-            f"the {'centred ' if center else ''}values are no larger than rounding "
-            f"({rounding:.1e}), so they span nothing: use a wider dtype or check the layer"
+            f"the values vary by no more than rounding ({rounding:.1e}), so they span nothing: "
+            "use a wider dtype or check the layer"
         )
-    return ThinSVD(left[:, :rank], values[:rank], right[:, :rank])
+    return rank
 
 
 def _svd_through_qr(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

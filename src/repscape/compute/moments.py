@@ -49,7 +49,14 @@ def linear_pair_sums(
     sums: dict[tuple[int, int], PairSums] = {}
     for batch in _batches(rows, sorted(set(pairs)), memory_limit):
         for (a, b), moment in _cross_moments(rows, batch).items():
-            sums[a, b] = _pair_sums(matrices[a], matrices[b], float(moment.square().sum()))
+            left, right = matrices[a].diagonal, matrices[b].diagonal
+            sums[a, b] = centred_pair_sums(
+                matrices[a].n,
+                everything=float(moment.square().sum()),
+                diagonal=float(torch.dot(left, right)),
+                trace_a=float(left.sum()),
+                trace_b=float(right.sum()),
+            )
     return sums
 
 
@@ -87,17 +94,29 @@ def _cross_moments(
     for i in row_blocks(rows[used[0]].n, MOMENT_BLOCK_ROWS):
         blocks = {index: rows[index].block(i) for index in used}
         for a, b in pairs:
-            moments[a, b] += blocks[a].T @ blocks[b]
+            common = torch.promote_types(blocks[a].dtype, blocks[b].dtype)
+            moments[a, b] += blocks[a].to(common).T @ blocks[b].to(common)
     return moments
 
 
-def _pair_sums(a: Matrix, b: Matrix, full: float) -> PairSums:
-    diagonal = float(torch.dot(a.diagonal, b.diagonal))
-    trace_a, trace_b = float(a.diagonal.sum()), float(b.diagonal.sum())
+def centred_pair_sums(
+    n: int, everything: float, diagonal: float, trace_a: float, trace_b: float
+) -> PairSums:
+    """`PairSums` of linear kernels K and L of centred rows.
+
+    Parameters
+    ----------
+    n : int
+        Number of samples.
+    everything, diagonal : float
+        Σ_ij K_ij L_ij and Σ_i K_ii L_ii.
+    trace_a, trace_b : float
+        The traces of K and of L.
+    """
     # Every row of a centred linear kernel sums to 0, so its off-diagonal part to -K_ii.
     return PairSums(
-        n=a.n,
-        off=full - diagonal,
+        n=n,
+        off=everything - diagonal,
         rows=diagonal,
         total_a=-trace_a,
         total_b=-trace_b,

@@ -16,7 +16,6 @@ So neither the tiles, nor the threads, nor the device can change the table.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +25,7 @@ import torch
 
 from repscape.compute.arrays import as_tensor, check_finite, row_blocks
 from repscape.compute.candidates import Candidates, from_whole_rows, plan_tiles, sweep
+from repscape.compute.device import on_capable_device
 from repscape.compute.exact import ExactDistances, Metric
 from repscape.compute.memory import parse_bytes, show_bytes
 from repscape.compute.operands import Operands
@@ -146,7 +146,7 @@ def neighbours(
             "with a single feature every cosine is 1 or -1, so no neighbour is nearer than "
             "another: use metric='euclidean'"
         )
-    x, unscale = _within_range(_on_device_with_float64(as_tensor(x)).contiguous())
+    x, unscale = _within_range(on_capable_device(as_tensor(x)).contiguous())
     with full_precision():
         search = _Search(x, k, metric, parse_bytes(memory_limit))
         for candidates in search.candidates():
@@ -308,17 +308,6 @@ def _dense_rows(n: int, budget: int) -> int:
             f"but {show_bytes(max(budget, 0))} are left of memory_limit"
         )
     return min(n, budget // row_bytes)
-
-
-def _on_device_with_float64(x: torch.Tensor) -> torch.Tensor:
-    if x.device.type in ("cpu", "cuda"):
-        return x
-    warnings.warn(
-        f"device {x.device} has no float64, so the neighbours are searched on the CPU",
-        RuntimeWarning,
-        stacklevel=3,
-    )
-    return x.cpu()
 
 
 def _within_range(x: torch.Tensor) -> tuple[torch.Tensor, float]:

@@ -27,10 +27,9 @@ def upper_entries(distance: DistanceTile, n: int) -> Iterator[torch.Tensor]:
             j = slice(begin, min(begin + TILE_ROWS, n))
             tile = distance(i, j)
             if i == j:
-                above = torch.ones(tile.shape, dtype=torch.bool, device=tile.device).triu_(1)
-                yield tile[above]
-            else:
-                yield tile.flatten()
+                tile = tile[torch.ones(tile.shape, dtype=torch.bool, device=tile.device).triu_(1)]
+            if tile.numel():
+                yield tile.flatten().contiguous()
 
 
 def sampled_entries(distance: DistanceTile, n: int, rows: int = SAMPLED_ROWS) -> torch.Tensor:

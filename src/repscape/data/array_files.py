@@ -38,7 +38,7 @@ def read_npy(path: Path, choice: str | None) -> Contents:
     """Memory-map the array of a `.npy` file."""
     refuse_choice(path, choice, "a .npy file holds one array")
     with path.open("rb") as file:
-        shape, dtype = _npy_header(file, str(path))
+        shape, _, dtype = npy_header(file, str(path))
     if 0 in shape:
         return Contents(np.empty(shape, dtype))
     try:
@@ -109,23 +109,24 @@ def _named_contents(
     )
 
 
-def _npy_header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def npy_header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """The shape, whether columns are contiguous, and the dtype; leaves `file` at the values."""
     start = file.read(1)
     file.seek(0)
     if start == _PICKLE_START:
         raise _pickled(where, "it is a pickle, not an array")
     try:
         version = npy_format.read_magic(file)
-        shape, _, dtype = _HEADER_READERS[version](file)
+        shape, by_columns, dtype = _HEADER_READERS[version](file)
     except (ValueError, KeyError, EOFError) as problem:
         raise UnreadableFileError(f"{where}: not a .npy array ({problem})") from None
     if dtype.hasobject:
         raise _pickled(where, "it is an array of Python objects")
-    return shape, dtype
+    return shape, by_columns, dtype
 
 
 def _read_npy_member(file: IO[bytes], where: str) -> npt.NDArray[Any]:
-    _npy_header(file, where)
+    npy_header(file, where)
     file.seek(0)
     try:
         return npy_format.read_array(file, allow_pickle=False)

@@ -39,7 +39,8 @@ class Pooling:
 
     def shape(self, sample_shape: SampleShape) -> tuple[int, int]:
         """Return (rows per sample, features) for outputs of shape (n, *sample_shape)."""
-        probe = self.reduce(torch.empty((1, *sample_shape), device="meta"))
+        # Not on the meta device: its first operation takes seconds to import torch's compiler.
+        probe = self.reduce(torch.zeros((1, *sample_shape)))
         return int(probe.shape[0]), int(probe.shape[1])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
@@ -47,6 +47,8 @@ class MeasureSpec:
         Those that hold for either side on its own.
     self_is_best : bool
         Whether a representation scores the best value of the range against itself.
+    matches_samples : bool
+        Whether the score depends on which row of one side belongs to which row of the other.
     minimum_n : int
         The fewest samples for which the measure is defined.
     chance : str or None
@@ -71,6 +73,7 @@ class MeasureSpec:
     cost: str
     citation: Citation
     self_is_best: bool = True
+    matches_samples: bool = True
     chance: str | None = None
     pitfalls: str = ""
     aliases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -121,6 +124,14 @@ class Measure(Parametrised, Generic[State]):
         """A faster way to do many pairs of many measures at once; it must equal the pair loop.
 
         Measures that return the same function are computed together by one call of it.
+        """
+        return None
+
+    @property
+    def shared_state(self) -> Hashable | None:
+        """Measures with equal keys prepare the same state, so it is prepared once for all of them.
+
+        None: the state is this measure's own.
         """
         return None
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 
 from repscape.compute.arrays import check_not_constant
-from repscape.compute.factors import ThinSVD, thin_svd
+from repscape.compute.factors import ThinSVD, span_basis, thin_svd
 from repscape.errors import UndefinedScoreError
 from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
 from repscape.measures.subspaces import canonical_correlations, check_span
@@ -82,9 +82,9 @@ class CCA(RowsMeasure):
     def prepare(self, x: torch.Tensor) -> torch.Tensor:
         """An orthonormal basis of the centred features, n × rank."""
         check_not_constant(x)
-        left = thin_svd(x, center=True).left
-        check_span(left.shape[1], x, _FULL_SPAN)
-        return left
+        basis = span_basis(x, center=True)
+        check_span(basis.shape[1], x, _FULL_SPAN)
+        return basis
 
     def expected(self, a: torch.Tensor, b: torch.Tensor) -> float | None:
         """max(r, r')/(n - 1) for the mean of squares: each ⟨u_i, v_j⟩² is 1/(n - 1) in the mean."""

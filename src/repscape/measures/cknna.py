@@ -69,7 +69,7 @@ class CKNNA(Measure[SparseKernel]):
         family="Gram and RDM",
         kind="similarity",
         range=(-math.inf, math.inf),
-        symmetric=True,
+        symmetric=False,
         metric=False,
         self_is_best=False,
         invariances=frozenset({"orthogonal", "permutation", "isotropic_scaling"}),
@@ -79,9 +79,10 @@ class CKNNA(Measure[SparseKernel]):
         cost=NEIGHBOUR_COST,
         chance="near 0",
         pitfalls=(
-            "Masks are directed, and another mask serves the numerator, so the value is no cosine "
-            "and may leave [-1, 1]. The dot kernel has hubs: a few samples of large norm are "
-            "everybody's neighbours. Published values carry an epsilon that shrinks them."
+            "Masks are directed, so the value changes a little when x and y are exchanged; another "
+            "mask serves the numerator, so it is no cosine and may leave [-1, 1]. The dot kernel "
+            "has hubs: a few samples of large norm are everybody's neighbours. Published values "
+            "carry an epsilon that shrinks them."
         ),
         citation=PLATONIC,
     )

@@ -24,6 +24,7 @@ class CycleKNN(NeighbourMeasure):
     of `compare`; direction yx exchanges them.
     """
 
+    k: int = parameter(2, "number of neighbours", minimum=1)
     direction: Literal["xy", "yx"] = parameter(
         "xy", "xy: out by the neighbours in y, home by those in x; yx: the reverse"
     )
@@ -36,12 +37,16 @@ class CycleKNN(NeighbourMeasure):
         range=(0.0, 1.0),
         symmetric=False,
         metric=False,
+        self_is_best=False,
         invariances=NEIGHBOUR_INVARIANCES["cosine"],
         minimum_n=2,
         summary="share of samples that a step in one and back in the other leads home",
         formula="share of i with i in the union of A(j) over j in B(i)",
         cost="n²d per representation (its neighbours), n·k² per pair",
-        pitfalls=("Saturates at 1 for related representations unless k is small, e.g. 2."),
+        pitfalls=(
+            "Saturates at 1 for related representations unless k is small. A representation does "
+            "not reach 1 with itself where neighbours are not mutual."
+        ),
         citation=PLATONIC,
     )
 

@@ -101,10 +101,15 @@ def biased_rounding(s: PairSums) -> float:
     return _SUM_ROUNDING * (abs(s.off) + abs(s.diagonal))
 
 
-def debiased_rounding(s: PairSums) -> float:
-    """What of `debiased_hsic` may be rounding, of the sums and of entries near the pivots."""
+def off_diagonal_rounding(s: PairSums) -> float:
+    """What of Σ_{i≠j} A_ij B_ij may be rounding, of the sum and of entries near the pivots."""
     entries = (_ENTRY_ROUNDING * s.n) ** 2 * abs(s.pivot_a * s.pivot_b)
-    return (_SUM_ROUNDING * abs(s.off) + entries) / (s.n * (s.n - 3))
+    return _SUM_ROUNDING * abs(s.off) + entries
+
+
+def debiased_rounding(s: PairSums) -> float:
+    """What of `debiased_hsic` may be rounding."""
+    return off_diagonal_rounding(s) / (s.n * (s.n - 3))
 
 
 def gram_sweep(requests: Sequence[Request], memory_limit: int) -> list[list[Outcome]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -16,7 +17,12 @@ from repscape.compute.neighbours import (
 )
 from repscape.compute.permuted import permuted_overlaps
 from repscape.measures.base import MEASURES, Measure, MeasureSpec
-from repscape.measures.neighbour_family import NEIGHBOUR_COST, NEIGHBOUR_INVARIANCES, PLATONIC
+from repscape.measures.neighbour_family import (
+    NEIGHBOUR_COST,
+    NEIGHBOUR_INVARIANCES,
+    PLATONIC,
+    table_key,
+)
 from repscape.registry import parameter
 
 
@@ -57,6 +63,10 @@ class MutualKNN(Measure[NeighbourTable]):
         ),
         citation=PLATONIC,
     )
+
+    @property
+    def shared_state(self) -> Hashable | None:  # noqa: D102
+        return None if self.metric == "precomputed" else table_key(self.k, self.metric)
 
     @property
     def declared(self) -> MeasureSpec:  # noqa: D102

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -40,9 +41,14 @@ class NeighbourMeasure(Measure[NeighbourTable]):
     metric: NeighbourMetric = parameter("cosine", "distance by which neighbours are nearest")
 
     @property
+    def shared_state(self) -> Hashable:
+        """One table of neighbours serves every measure of the family."""
+        return table_key(self.k, self.metric)
+
+    @property
     def declared(self) -> MeasureSpec:  # noqa: D102
         kept = NEIGHBOUR_INVARIANCES[self.metric]
-        return self.spec.but(minimum_n=self.k + 1, invariances=kept)  # type: ignore[no-any-return]
+        return self.spec.but(minimum_n=self.k + 1, invariances=kept)
 
     def prepare(self, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
         check_directions(x, self.metric)
@@ -53,6 +59,11 @@ class NeighbourMeasure(Measure[NeighbourTable]):
 
     def permute(self, state: NeighbourTable, order: torch.Tensor) -> NeighbourTable:  # noqa: D102
         return state.permute(order)
+
+
+def table_key(k: int, metric: NeighbourMetric) -> Hashable:
+    """Equal for measures whose state is the same `NeighbourTable`."""
+    return "neighbours", k, metric
 
 
 def check_directions(x: torch.Tensor, metric: str) -> None:

@@ -22,7 +22,7 @@ from repscape.compute.resampled import (
 )
 from repscape.errors import UndefinedScoreError
 from repscape.measures.base import MEASURES, Measure, MeasureSpec, Sweep
-from repscape.measures.gram_family import GramMeasure
+from repscape.measures.gram_family import GramMeasure, off_diagonal_rounding
 from repscape.measures.rdm import RDM, RDM_INVARIANCES, dissimilarities, typical_distance
 from repscape.registry import Citation, parameter
 
@@ -125,9 +125,9 @@ class RSA(GramMeasure):
         held = 32 * n + (8 * n * min(n, d) if self.rdm == "mahalanobis" else 0)
         if self.compare_by in _TAU:
             return PairOrder.bytes_for(n)
-        if self.rdm == "precomputed" or self._ranks_are_exact(n):
-            return held + 8 * n * n
-        return held
+        if self._ranks_are_exact(n):
+            return held + 4 * n * n
+        return held + (8 * n * n if self.rdm == "precomputed" else 0)
 
     def prepare(self, x: torch.Tensor) -> Any:  # noqa: D102
         plain = dissimilarities(x, self.rdm, self.shrinkage)
@@ -200,9 +200,8 @@ class RSA(GramMeasure):
 
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:  # noqa: D102
         product, own_a, own_b = (self._moment(sums) for sums in (ab, aa, bb))
-        rounding = 64 * torch.finfo(torch.float64).eps
         for own, sums in ((own_a, aa), (own_b, bb)):
-            if not own > rounding * sums.off:
+            if not own > off_diagonal_rounding(sums):
                 raise UndefinedScoreError(
                     f"all {sums.n * (sums.n - 1) // 2} dissimilarities of a representation are "
                     "equal, so they correlate with nothing"

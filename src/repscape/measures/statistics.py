@@ -39,6 +39,7 @@ class MagnitudeDifference(Measure[float]):
         range=(0.0, math.inf),
         symmetric=True,
         metric=True,
+        matches_samples=False,
         invariances=frozenset({"orthogonal", "permutation"}),
         minimum_n=1,
         summary="difference of the norms of the mean samples",
@@ -75,6 +76,7 @@ class ConcentricityDifference(Measure[float]):
         range=(0.0, 2.0),
         symmetric=True,
         metric=True,
+        matches_samples=False,
         invariances=frozenset({"orthogonal", "permutation", "isotropic_scaling"}),
         minimum_n=1,
         summary="difference of the mean cosines between the samples and their mean",
@@ -142,6 +144,7 @@ class UniformityDifference(Measure[PairPotential]):
         range=(0.0, math.inf),
         symmetric=True,
         metric=True,
+        matches_samples=False,
         invariances=frozenset({"orthogonal", "permutation", "translation"}),
         minimum_n=2,
         summary="difference of how evenly the samples spread",
@@ -162,7 +165,7 @@ class UniformityDifference(Measure[PairPotential]):
 
     def prepare(self, x: torch.Tensor) -> PairPotential:
         """The log-sum over all pairs of samples, by tiles."""
-        rows = Rows(x.double(), "centred")
+        rows = Rows(x, "centred")
         blocks = list(row_blocks(rows.n, _TILE_ROWS))
         logs = [self._tile_log_sum(rows, i, j) for p, i in enumerate(blocks) for j in blocks[p:]]
         log_sum = float(torch.logsumexp(torch.stack(logs), dim=0)) + math.log(2.0)
@@ -171,7 +174,7 @@ class UniformityDifference(Measure[PairPotential]):
     def _tile_log_sum(self, rows: Rows, i: slice, j: slice) -> torch.Tensor:
         """The log-sum of one tile; of a tile on the diagonal, its part above the diagonal."""
         norms = rows.squared_norms
-        squared = norms[i, None] + norms[j] - 2.0 * rows.products(i, j)
+        squared = norms[i, None] + norms[j] - 2.0 * (rows.block64(i) @ rows.block64(j).T)
         # Rounding may bring the distance of equal rows below 0.
         exponents = squared.clamp_(min=0.0).mul_(-self.t)
         if i == j:

@@ -22,7 +22,9 @@ from repscape.compare import similarity_matrix
 from repscape.data.digits import digits
 from repscape.execution.inline import Event, run_tasks
 from repscape.extract.extract import extract
+from repscape.geometry.base import get_descriptor
 from repscape.measures.base import get_measure
+from repscape.profile import profile
 from repscape.representation import Representation
 from repscape.store import Store
 from repscape.studies.quickstart_outputs import Finding, write_outputs
@@ -45,6 +47,7 @@ MEASURES = (
     "procrustes[score=distance]",
     "mutual_knn[k=10,metric=cosine]",
 )
+DESCRIPTORS = ("gride", "label_overlap[k=10]")
 TABLE_VERSION = 1
 
 Tell = Callable[[str], None]
@@ -86,16 +89,20 @@ def run(
     with clock.stage("extract", f"every hidden layer on {len(data['held_out'])} held-out digits"):
         layers = _extract_all(trainings, data["held_out"], kept)
     tasks = {measure: comparison_task(measure, layers) for measure in MEASURES}
-    with clock.stage("compare", f"{len(layers)} layers, all pairs, {len(tasks)} measures"):
+    with clock.stage(
+        "compare", f"{len(layers)} layers, all pairs, {len(tasks)} measures; their shape"
+    ):
         accuracies = networks_task(trainings, data)
-        made += run_tasks([*tasks.values(), accuracies], kept, clock.task)
+        geometry = geometry_task(layers)
+        made += run_tasks([*tasks.values(), accuracies, geometry], kept, clock.task)
     with clock.stage("report", f"tables, figures and report in {folder}"):
         table = pd.concat([kept.read_table(task.key) for task in tasks.values()])
-        used = [*trainings.values(), *tasks.values(), accuracies]
+        used = [*trainings.values(), *tasks.values(), accuracies, geometry]
         headlines = write_outputs(
             folder,
             table.reset_index(drop=True),
             kept.read_table(accuracies.key),
+            kept.read_table(geometry.key),
             [task.key for task in used],
         )
     clock.write(folder / "run.log")
@@ -121,6 +128,18 @@ def comparison_task(measure: str, layers: Mapping[str, Representation]) -> Task:
         store.write_table(recipe, scores.table)
 
     return Task(recipe, make, label=name, stage="compare")
+
+
+def geometry_task(layers: Mapping[str, Representation]) -> Task:
+    """The intrinsic dimension and the label overlap of every layer: one table."""
+    names = [get_descriptor(name).name for name in DESCRIPTORS]
+    inputs = {rep_name: rep.key or "" for rep_name, rep in layers.items()}
+    recipe = Recipe("table", TABLE_VERSION, {"profile": names}, inputs)
+
+    def make(store: Store) -> None:
+        store.write_table(recipe, profile(layers, names, store=store).table)
+
+    return Task(recipe, make, label="dimension and label overlap of every layer", stage="compare")
 
 
 def networks_task(trainings: Mapping[str, Task], data: Mapping[str, ArrayData]) -> Task:
@@ -185,11 +204,13 @@ class _Clock:
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self._lines: list[str] = []
+        self._stage = ""
         self._started = time.perf_counter()
 
     @contextmanager
     def stage(self, name: str, what: str) -> Iterator[None]:
         self._tell(f"{name:8} {what}")
+        self._stage = name
         before = time.perf_counter()
         yield
         self._lines.append(f"{name:8} {time.perf_counter() - before:7.2f} s")
@@ -197,6 +218,8 @@ class _Clock:
     def task(self, event: Event) -> None:
         if event.what == "started":
             self._started = time.perf_counter()
+            return
+        if event.what == "found" and event.task.stage != self._stage:
             return
         taken = "found in the store"
         if event.what == "made":

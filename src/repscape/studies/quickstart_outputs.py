@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,11 @@ class Finding:
 
 
 def write_outputs(
-    folder: Path, scores: pd.DataFrame, networks: pd.DataFrame, keys: Sequence[str]
+    folder: Path,
+    scores: pd.DataFrame,
+    networks: pd.DataFrame,
+    geometry: pd.DataFrame,
+    keys: Sequence[str],
 ) -> list[Finding]:
     """Write tables, figures and the report, unless they stand there already, unaltered.
 
@@ -44,6 +48,8 @@ def write_outputs(
         The tidy table of all scores; its first measure is the one that the headlines speak of.
     networks : DataFrame
         One row per network.
+    geometry : DataFrame
+        Descriptors of every layer.
     keys : sequence of str
         Keys of the artefacts that the outputs are made from.
     """
@@ -53,7 +59,7 @@ def write_outputs(
     known = _standing(folder, inputs)
     if known is not None:
         return known
-    findings = _write_all(folder, scores, networks, keys)
+    findings = _write_all(folder, scores, networks, geometry, keys)
     files = sorted(path for part in ("tables", "figures") for path in (folder / part).iterdir())
     record = {
         "inputs": inputs,
@@ -87,25 +93,32 @@ def _digest(path: Path) -> str:
 
 
 def _write_all(
-    folder: Path, scores: pd.DataFrame, networks: pd.DataFrame, keys: Sequence[str]
+    folder: Path,
+    scores: pd.DataFrame,
+    networks: pd.DataFrame,
+    geometry: pd.DataFrame,
+    keys: Sequence[str],
 ) -> list[Finding]:
     from repscape.report.html import write_report
+    from repscape.report.profiles import profile_section
     from repscape.report.similarities import similarity_report, summarise
 
     summary = summarise(scores)
     tables = {
         "scores": scores,
         "networks": networks,
+        "geometry": geometry,
         "network_scores": summary.scores,
         "factors": summary.effects,
         "layer_identification": summary.accuracy,
     }
     _write_tables(folder / "tables", tables)
-    _write_figures(folder / "figures", scores)
+    _write_figures(folder / "figures", scores, geometry)
     report = similarity_report(
         scores, title=TITLE, glossary=_glossary(scores), provenance=_provenance(scores, keys)
     )
-    write_report(report, folder / "report.html")
+    shape = profile_section(geometry, _shape_in_words(geometry))
+    write_report(replace(report, sections=[*report.sections, shape]), folder / "report.html")
     return [Finding(h.value, h.label, h.detail) for h in report.headlines]
 
 
@@ -116,13 +129,42 @@ def _write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
         table.to_csv(folder / f"{name}.csv", index=False)
 
 
-def _write_figures(folder: Path, scores: pd.DataFrame) -> None:
+def _write_figures(folder: Path, scores: pd.DataFrame, geometry: pd.DataFrame) -> None:
     from repscape.plots.figures import figures_for
+    from repscape.plots.profiles import profile_figure
     from repscape.plots.saving import save_figure
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures_for(scores).items():
         save_figure(figure, folder / name)
+    for descriptor in dict.fromkeys(geometry["descriptor"]):
+        name = descriptor.partition("[")[0]
+        save_figure(profile_figure(geometry, descriptor), folder / f"profile_{name}")
+
+
+def _shape_in_words(geometry: pd.DataFrame) -> list[str]:
+    """What happens from the first hidden layer to the last, by objective."""
+    chosen = geometry[geometry["chosen"] & geometry["control"].isna()]
+    sentences = []
+    for descriptor in dict.fromkeys(chosen["descriptor"]):
+        rows = chosen[chosen["descriptor"] == descriptor]
+        ends = rows[rows["depth"].isin((0.0, 1.0))]
+        means = ends.groupby(["objective", "depth"], sort=False)["value"].mean()
+        parts = [
+            f"{means[objective, 0.0]:.2g} to {means[objective, 1.0]:.2g} ({objective})"
+            for objective in dict.fromkeys(rows["objective"])
+        ]
+        quantity = rows["quantity"].iloc[0]
+        sentences.append(
+            f"From the first hidden layer to the last the mean {quantity} goes from "
+            f"{' and from '.join(parts)}."
+        )
+    return [
+        *sentences,
+        "The dimension is an estimate at one scale, not a property of the network: with few "
+        "samples it falls short of large dimensions. Label overlap is the share of a digit's "
+        "nearest neighbours that show the same digit.",
+    ]
 
 
 def _glossary(scores: pd.DataFrame) -> list[GlossaryEntry]:

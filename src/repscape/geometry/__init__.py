@@ -1,0 +1,1 @@
+"""What shape is one representation? One module per family of descriptors."""

@@ -1,0 +1,55 @@
+"""The settings of published studies of geometry, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from repscape.errors import UnknownNameError, did_you_mean
+from repscape.registry import Citation
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a study computed: descriptors of every layer, measures between layers, and remarks."""
+
+    name: str
+    descriptors: tuple[str, ...]
+    measures: tuple[str, ...]
+    remarks: str
+    citation: Citation
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="valeriani2023",
+            descriptors=(
+                "twonn[method=linear,fraction=0.98,decimation=32,subsets=4,disjoint=false]",
+                "label_overlap[k=10]",
+            ),
+            measures=("mutual_knn[k=10,metric=euclidean]",),
+            remarks=(
+                "Images: 300 classes of 300, mean over the 1024 positions of the first layer norm "
+                "of every block. Layers are drawn at depth l / l_last; the published figure drew "
+                "its two panels at l / number of points, which shifts them against each other."
+            ),
+            citation=Citation(
+                "Valeriani et al. 2023",
+                "@inproceedings{valeriani2023geometry,\n"
+                "  title={The geometry of hidden representations of large transformer models},\n"
+                "  author={Valeriani, Lucrezia and Doimo, Diego and Cuturello, Francesca and "
+                "Laio, Alessandro and Ansuini, Alessio and Cazzaniga, Alberto},\n"
+                "  booktitle={NeurIPS},\n  year={2023}\n}",
+            ),
+        ),
+    )
+}
+"""Every preset by its name."""
+
+
+def get_preset(name: str) -> Preset:
+    """Return the preset of this name; raise `UnknownNameError` with near matches otherwise."""
+    if name not in PRESETS:
+        raise UnknownNameError(f"no preset is called {name!r}: {did_you_mean(name, PRESETS)}")
+    return PRESETS[name]

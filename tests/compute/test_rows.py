@@ -1,0 +1,61 @@
+"""Prepared rows equal rows prepared by hand in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from repscape.compute.rows import Rows
+from repscape.errors import UndefinedScoreError
+
+
+def by_hand(x: np.ndarray, kind: str) -> np.ndarray:
+    x = x.astype(np.float64)
+    if kind == "centred":
+        return x - x.mean(axis=0)
+    if kind == "correlation":
+        x = x - x.mean(axis=1, keepdims=True)
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("kind", ["centred", "unit", "correlation"])
+@pytest.mark.parametrize(("dtype", "allowed"), [(np.float64, 1e-13), (np.float32, 2e-6)])
+@pytest.mark.parametrize("kept", [False, True])
+def test_blocks_and_products(kind, dtype, allowed, kept):
+    x = (np.random.default_rng(0).normal(size=(50, 6)) + np.array([300, 0, -300, 0, 0, 0])).astype(
+        dtype
+    )
+    rows, wanted = Rows(torch.from_numpy(x), kind), by_hand(x, kind)
+    if kept:
+        rows.keep()
+    i, j = slice(3, 20), slice(10, 50)
+    assert rows.block(i).dtype == torch.from_numpy(x).dtype
+    assert rows.block(i).numpy() == pytest.approx(wanted[i], abs=allowed * 10)
+    assert rows.products(i, j).numpy() == pytest.approx(wanted[i] @ wanted[j].T, abs=allowed * 50)
+    assert rows.squared_norms.numpy() == pytest.approx((wanted**2).sum(1), rel=1e-12)
+    rows.release()
+    assert rows.block(i).numpy() == pytest.approx(wanted[i], abs=allowed * 10)
+
+
+def test_values_are_not_copied_before_they_are_asked_for():
+    x = torch.randn(10, 3, generator=torch.Generator().manual_seed(0))
+    assert Rows(x, "centred").x is x
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"), [("unit", "row 2 is zero"), ("correlation", "row 2 has the same value")]
+)
+def test_rows_without_a_direction_are_refused(kind, message):
+    x = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+    x[2:4] = 0.0 if kind == "unit" else 0.1
+    with pytest.raises(UndefinedScoreError, match=rf"{message} everywhere \(2 such rows\)"):
+        Rows(x, kind)
+
+
+def test_keys_tell_values_and_kinds_apart():
+    x = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+    assert Rows(x, "unit").key == Rows(x, "unit").key
+    assert Rows(x, "unit").key != Rows(x, "centred").key
+    assert Rows(x[1:], "unit").key != Rows(x, "unit").key
+    assert Rows(x.clone(), "unit").key != Rows(x, "unit").key

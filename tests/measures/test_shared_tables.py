@@ -1,0 +1,57 @@
+"""Measures of one call that need the same neighbours share one table of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import torch
+
+from repscape.compare import compare, similarity_matrix
+from repscape.measures import mutual_knn, neighbour_family
+from repscape.measures.base import get_measure
+
+MEASURES = [
+    "mutual_knn[k=5]",
+    "knn_jaccard[k=5]",
+    "rank_similarity[k=5]",
+    "knn_jaccard[k=5,metric=euclidean]",
+    "center|knn_jaccard[k=5]",
+    "lcs_knn[k=4]",
+]
+
+
+def values() -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(40, 6, generator=generator) for _ in range(3)]
+
+
+def test_one_table_for_each_k_metric_and_transform(monkeypatch):
+    made: Counter[tuple[int, str]] = Counter()
+    search = neighbour_family.neighbours
+
+    def counted(x, k, metric):
+        made[k, metric] += 1
+        return search(x, k, metric)
+
+    monkeypatch.setattr(neighbour_family, "neighbours", counted)
+    monkeypatch.setattr(mutual_knn, "neighbours", counted)
+    similarity_matrix(values(), MEASURES)
+    # Three representations each; (5, cosine) once with and once without the transform.
+    assert made == {(5, "cosine"): 6, (5, "euclidean"): 3, (4, "cosine"): 3}
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_scores_are_those_of_each_measure_alone(measure):
+    x, y, z = values()
+    table = similarity_matrix([x, y, z], MEASURES).table
+    part = table[table["measure"] == get_measure(measure).name]
+    alone = [compare(a, b, measure).value for a, b in ((x, y), (x, z), (y, z))]
+    assert part["value"].tolist() == alone
+
+
+def test_each_measure_gives_its_own_reason():
+    x, y, _ = values()
+    table = similarity_matrix([x[:5], y[:5]], ["knn_jaccard[k=5]", "lcs_knn[k=5]"]).table
+    for row in table.itertuples():
+        assert row.reason.startswith(row.measure)
