@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from repscape.representation import Origin as Origin
     from repscape.representation import Representation as Representation
     from repscape.score import Score as Score
+    from repscape.significance.layers import compare_layers as compare_layers
+    from repscape.significance.questions import closer as closer
+    from repscape.significance.questions import dependence_on_n as dependence_on_n
     from repscape.store import Store as Store
     from repscape.streaming import compare_streams as compare_streams
 
@@ -44,7 +47,10 @@ _HOMES = {
     "Score": "repscape.score",
     "Similarities": "repscape.compare",
     "Store": "repscape.store",
+    "closer": "repscape.significance.questions",
     "compare": "repscape.compare",
+    "compare_layers": "repscape.significance.layers",
+    "dependence_on_n": "repscape.significance.questions",
     "describe": "repscape.describe",
     "compare_streams": "repscape.streaming",
     "extract": "repscape.extract.extract",

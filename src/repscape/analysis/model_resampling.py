@@ -16,9 +16,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from repscape.errors import InvalidParameterError, TooFewSamplesError, did_you_mean
+from repscape.analysis.matrices import ScoreMatrix
+from repscape.errors import (
+    InvalidParameterError,
+    TooFewSamplesError,
+    UndefinedScoreError,
+    did_you_mean,
+)
 
 Matrix: TypeAlias = NDArray[np.float64]
+Scores: TypeAlias = "ScoreMatrix | ArrayLike"
+"""Scores of models × models: `analysis.matrices.square_matrix` of a table, or an array."""
 Statistic: TypeAlias = Callable[[Sequence[Matrix], NDArray[np.bool_]], float]
 """A number from matrices of models × models, on the pairs that the mask (M × M) allows."""
 Compare: TypeAlias = Literal["pearson", "spearman"]
@@ -79,18 +87,22 @@ class PermutationTest:
     models: int
 
 
-def consistency(compare: Compare = "pearson") -> Statistic:
+@dataclass(frozen=True)
+class Consistency:
     """The statistic "correlation over pairs of models between two matrices"."""
-    if compare not in get_args(Compare):
-        raise InvalidParameterError(
-            f"compare={compare!r}: {did_you_mean(str(compare), get_args(Compare))}"
-        )
 
-    def statistic(matrices: Sequence[Matrix], pairs: NDArray[np.bool_]) -> float:
+    compare: Compare = "pearson"
+
+    def __post_init__(self) -> None:
+        if self.compare not in get_args(Compare):
+            raise InvalidParameterError(
+                f"compare={self.compare!r}: {did_you_mean(str(self.compare), get_args(Compare))}"
+            )
+
+    def __call__(self, matrices: Sequence[Matrix], pairs: NDArray[np.bool_]) -> float:
+        """The correlation; NaN where a matrix does not vary on these pairs."""
         first, second = (matrix[pairs] for matrix in matrices)
-        return _correlation(first, second, compare)
-
-    return statistic
+        return _correlation(first, second, self.compare)
 
 
 def mean_score(matrices: Sequence[Matrix], pairs: NDArray[np.bool_]) -> float:
@@ -99,7 +111,7 @@ def mean_score(matrices: Sequence[Matrix], pairs: NDArray[np.bool_]) -> float:
 
 
 def model_bootstrap(
-    matrices: Sequence[ArrayLike],
+    matrices: Sequence[Scores],
     statistic: Statistic = mean_score,
     *,
     data_sets: bool = False,
@@ -111,11 +123,11 @@ def model_bootstrap(
 
     Parameters
     ----------
-    matrices : sequence of (M, M) arrays
+    matrices : sequence of ScoreMatrix or (M, M) arrays
         Symmetric scores of the same models, e.g. one matrix for each data set; NaN is missing
         (a pair counts only if no matrix lacks it). The diagonal is ignored.
     statistic : function of (matrices, mask of pairs) to float
-        `mean_score`, `consistency()`, or any other.
+        `mean_score`, `Consistency()`, or any other.
     data_sets : bool
         Resample the matrices, too: the two-factor bootstrap, for a population of data sets.
     resamples, confidence, seed
@@ -124,16 +136,17 @@ def model_bootstrap(
     Returns
     -------
     Estimate
-        The basic bootstrap interval: deviations of the resampled statistics from the value,
-        turned around it, widened by √(M/(M-1)) since the plug-in variance is too small for few
-        models (and by the same for data sets, if they are resampled).
+        value ± t · s · √(M/(M-1)), with s the standard deviation over resamples, and t of M - 1
+        degrees of freedom, or of one less than the number of data sets if these are resampled
+        and fewer. A `Consistency` is treated on Fisher's scale, artanh r.
 
     Raises
     ------
     TooFewSamplesError
         Fewer than 4 models, or fewer than 2 data sets to resample.
     InvalidParameterError
-        Matrices that are not square, symmetric and of one size.
+        Matrices that are not square, symmetric and of one size, or whose models differ; a
+        distance where a similarity is expected beside another, or the reverse.
 
     References
     ----------
@@ -141,8 +154,8 @@ def model_bootstrap(
     "Statistical inference on representational geometries" (two-factor bootstrap); Snijders and
     Borgatti 1999, "Non-parametric standard errors and tests for network statistics".
     """
-    checked = [_checked(matrix) for matrix in matrices]
-    models = _common_size(checked)
+    checked = _checked(matrices)
+    models = len(checked[0])
     if data_sets and len(checked) < 2:
         raise TooFewSamplesError("one data set cannot be resampled: give the matrices of several")
     usable = _usable_pairs(checked)
@@ -157,21 +170,38 @@ def model_bootstrap(
         pairs = np.triu(distinct & usable[np.ix_(drawn, drawn)], 1)
         if pairs.sum() >= 3:
             found.append(statistic(resampled, pairs))
-    deviations = np.array(found) - value
-    deviations = deviations[np.isfinite(deviations)] * np.sqrt(models / (models - 1))
-    if data_sets:
-        deviations *= np.sqrt(len(checked) / (len(checked) - 1))
-    tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile(deviations, [tail, 1.0 - tail])
-    error = float(deviations.std(ddof=1))
-    return Estimate(
-        value, value - float(high), value - float(low), confidence, error, len(deviations)
-    )
+    units = min(models, len(checked)) if data_sets else models
+    fisher = isinstance(statistic, Consistency)
+    return _student(value, np.array(found), units, confidence, fisher)
+
+
+def _student(
+    value: float, resampled: Matrix, units: int, confidence: float, fisher: bool
+) -> Estimate:
+    """The t interval from resampled values, for a number of units that were resampled."""
+    from scipy.stats import t
+
+    kept = resampled[np.isfinite(resampled)]
+    scaled, centre = kept, value
+    if fisher:
+        if not abs(value) < 1.0:
+            raise UndefinedScoreError(
+                f"the correlation of all models is {value:g}, so Fisher's scale has no interval"
+            )
+        # Few models can agree perfectly in a resample, which has no place on the scale.
+        kept = kept[np.abs(kept) < 1.0]
+        scaled, centre = np.arctanh(kept), float(np.arctanh(value))
+    error = float(scaled.std(ddof=1)) * float(np.sqrt(units / (units - 1)))
+    reach = float(t.ppf(0.5 + confidence / 2.0, units - 1)) * error
+    low, high = centre - reach, centre + reach
+    if fisher:
+        low, high = float(np.tanh(low)), float(np.tanh(high))
+    return Estimate(value, low, high, confidence, float(kept.std(ddof=1)), len(kept))
 
 
 def mantel(
-    first: ArrayLike,
-    second: ArrayLike,
+    first: Scores,
+    second: Scores,
     *,
     compare: Compare = "pearson",
     alternative: Literal["greater", "two-sided"] = "greater",
@@ -185,9 +215,9 @@ def mantel(
 
     Parameters
     ----------
-    first, second : (M, M) array
-        Symmetric; the diagonal is ignored. Pairs that either lacks (NaN) are left out, and move
-        with the labels of the second.
+    first, second : ScoreMatrix or (M, M) array
+        Symmetric, both similarities or both distances; the diagonal is ignored. Pairs that
+        either lacks (NaN) are left out, and move with the labels of the second.
     compare : "pearson" or "spearman"
         Spearman ranks the pairs once, before relabelling.
     alternative : "greater" or "two-sided"
@@ -198,9 +228,8 @@ def mantel(
     Mantel 1967, "The detection of disease clustering and a generalized regression approach";
     Krackhardt 1988, "Predicting with networks" (QAP).
     """
-    a, b = _checked(first), _checked(second)
-    _common_size([a, b])
-    statistic = consistency(compare)
+    a, b = _checked([first, second])
+    statistic = Consistency(compare)
 
     def correlation(order: NDArray[np.int64]) -> float:
         moved = b[np.ix_(order, order)]
@@ -210,10 +239,10 @@ def mantel(
 
 
 def groups_differ(
-    matrix: ArrayLike,
+    matrix: Scores,
     groups: Sequence[object],
     *,
-    kind: Literal["similarity", "distance"] = "similarity",
+    kind: Literal["similarity", "distance"] | None = None,
     n_permutations: int = 999,
     seed: int = 0,
 ) -> PermutationTest:
@@ -224,17 +253,18 @@ def groups_differ(
 
     Parameters
     ----------
-    matrix : (M, M) array
+    matrix : ScoreMatrix or (M, M) array
         Symmetric scores; NaN is missing, the diagonal is ignored.
     groups : (M,) sequence
         The group of each model; at least two groups, one of them with two models.
+    kind : "similarity" or "distance", optional
+        Of an array; a ScoreMatrix knows. By default similarity.
     """
-    values = _checked(matrix)
-    _common_size([values])
+    [values] = _checked([matrix])
     labels = pd.factorize(pd.Series(list(groups)))[0]
     if len(labels) != len(values):
         raise InvalidParameterError(f"{len(labels)} groups were given for {len(values)} models")
-    sign = 1.0 if kind == "similarity" else -1.0
+    sign = -1.0 if _kind(matrix, kind) == "distance" else 1.0
     usable = np.triu(_usable_pairs([values]), 1)
 
     def difference(order: NDArray[np.int64]) -> float:
@@ -287,13 +317,60 @@ def _permute_models(
 
 def _correlation(first: Matrix, second: Matrix, compare: Compare) -> float:
     if compare == "spearman":
-        first, second = (pd.Series(v).rank().to_numpy(dtype=float) for v in (first, second))
+        return _correlation(_ranks(first), _ranks(second), "pearson")
     a, b = first - first.mean(), second - second.mean()
     scale = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / scale if scale > 0 else float("nan")
 
 
-def _checked(matrix: ArrayLike) -> Matrix:
+def _ranks(values: Matrix) -> Matrix:
+    return np.asarray(pd.Series(values).rank(), dtype=float)
+
+
+def _kind(matrix: Scores, said: str | None) -> str:
+    known = matrix.kind if isinstance(matrix, ScoreMatrix) else None
+    if known is not None and said not in (None, known):
+        raise InvalidParameterError(f"kind={said!r}, but the scores are of kind {known!r}")
+    if said not in (None, "similarity", "distance"):
+        raise InvalidParameterError(f"kind={said!r}: write 'similarity' or 'distance'")
+    return known or said or "similarity"
+
+
+def _checked(given: Sequence[Scores]) -> list[Matrix]:
+    """The matrices as arrays, of the same models and of one kind."""
+    _check_labelled([matrix for matrix in given if isinstance(matrix, ScoreMatrix)])
+    arrays = [
+        _square(matrix.values.to_numpy() if isinstance(matrix, ScoreMatrix) else matrix)
+        for matrix in given
+    ]
+    for one, other in pairwise(arrays):
+        if one.shape != other.shape:
+            raise InvalidParameterError(
+                f"the matrices are of {len(one)} and {len(other)} models: keep the shared ones"
+            )
+    if not arrays or len(arrays[0]) < FEWEST_MODELS:
+        count = len(arrays[0]) if arrays else 0
+        raise TooFewSamplesError(
+            f"{count} models are too few to resample: at least {FEWEST_MODELS} are needed"
+        )
+    return arrays
+
+
+def _check_labelled(matrices: Sequence[ScoreMatrix]) -> None:
+    for one, other in pairwise(matrices):
+        if one.kind != other.kind:
+            raise InvalidParameterError(
+                f"{other.measure} is a {other.kind} where a {one.kind} is expected, beside "
+                f"{one.measure}: agreement would come out negative; compare measures of one kind"
+            )
+        if one.labels != other.labels:
+            raise InvalidParameterError(
+                f"the matrices are of different models, or of another order: {one.labels} and "
+                f"{other.labels}; use ScoreMatrix.select with the shared ones"
+            )
+
+
+def _square(matrix: ArrayLike) -> Matrix:
     values = np.asarray(matrix, dtype=float)
     if values.ndim != 2 or values.shape[0] != values.shape[1]:
         raise InvalidParameterError(
@@ -304,20 +381,6 @@ def _checked(matrix: ArrayLike) -> Matrix:
             "a matrix of scores must be symmetric here: average the two directions first"
         )
     return values
-
-
-def _common_size(matrices: Sequence[Matrix]) -> int:
-    for one, other in pairwise(matrices):
-        if one.shape != other.shape:
-            raise InvalidParameterError(
-                f"the matrices are of {len(one)} and {len(other)} models: keep the shared ones"
-            )
-    if not matrices or len(matrices[0]) < FEWEST_MODELS:
-        count = len(matrices[0]) if matrices else 0
-        raise TooFewSamplesError(
-            f"{count} models are too few to resample: at least {FEWEST_MODELS} are needed"
-        )
-    return len(matrices[0])
 
 
 def _usable_pairs(matrices: Sequence[Matrix]) -> NDArray[np.bool_]:
