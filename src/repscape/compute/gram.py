@@ -9,6 +9,7 @@ about n²dM².
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -164,9 +165,11 @@ def sweep(
     row_sums = torch.zeros(
         len(matrices), n, dtype=torch.float64, device=matrices[0].diagonal.device
     )
+    # One allocation for all tiles: fresh memory costs as much as filling it.
+    room = row_sums.new_empty(len(matrices) * side * side)
     with resident:
         for i, j in _upper_tiles(n, side):
-            stack = _stack_tiles(matrices, i, j)
+            stack = _stack_tiles(matrices, i, j, room)
             row_sums[:, i] += stack.sum(dim=2)
             if i != j:
                 row_sums[:, j] += stack.sum(dim=1)
@@ -218,13 +221,16 @@ class _GroupProducts:
         }
 
 
-def _stack_tiles(matrices: Sequence[Matrix], i: slice, j: slice) -> torch.Tensor:
-    """The tiles (i, j) of all matrices less their pivots, (M, b_i, b_j) float64, zero diagonal."""
+def _stack_tiles(
+    matrices: Sequence[Matrix], i: slice, j: slice, room: torch.Tensor
+) -> torch.Tensor:
+    """The tiles (i, j) of all matrices less their pivots, (M, b_i, b_j) float64, zero diagonal.
+
+    They are laid out in `room`, whose values are lost.
+    """
     products: dict[Hashable, torch.Tensor] = {}
-    stack = torch.empty(
-        len(matrices), i.stop - i.start, j.stop - j.start,
-        dtype=torch.float64, device=matrices[0].diagonal.device,
-    )  # fmt: skip
+    shape = (len(matrices), i.stop - i.start, j.stop - j.start)
+    stack = room[: math.prod(shape)].view(shape)
     for position, matrix in enumerate(matrices):
         shared = None
         if matrix.rows is not None:
