@@ -204,8 +204,8 @@ class _GroupProducts:
     def add(self, stack: torch.Tensor, weight: float) -> None:
         flat = stack.flatten(start_dim=1)
         if self.left:
-            right = flat if len(self.right) == len(flat) else flat[self.right]
-            left = right if self.left == self.right else flat[self.left]
+            right = _rows(flat, self.right)
+            left = right if self.left == self.right else _rows(flat, self.left)
             self.cross += weight * (left @ right.T)
         for position, index in enumerate(self.own):
             self.selfs[position] += weight * torch.dot(flat[index], flat[index])
@@ -219,6 +219,12 @@ class _GroupProducts:
             (a, b): own[a] if a == b and a in own else float(cross[row_of[a], column_of[b]])
             for a, b in self.pairs
         }
+
+
+def _rows(flat: torch.Tensor, wanted: list[int]) -> torch.Tensor:
+    """These rows, ascending; neighbouring rows without a copy."""
+    first, last = wanted[0], wanted[-1]
+    return flat[first : last + 1] if last - first + 1 == len(wanted) else flat[wanted]
 
 
 def _stack_tiles(
