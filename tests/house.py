@@ -28,6 +28,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "describe",
         "profile",
         "between_layers",
+        "published_profile",
         "catalogue",
         "pairwise",
         "testing",

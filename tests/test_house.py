@@ -17,7 +17,7 @@ MODULES = {
     for path in sorted((SOURCE / house.PACKAGE).rglob("*.py"))
 }
 HEAVY = ("torch", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "plotly", "numba", "pyarrow")
-COMMANDS = ("quickstart", "compare", "measures", "plot")
+COMMANDS = ("quickstart", "compare", "describe", "profile", "measures", "plot")
 TEXTS = [
     path
     for folder in ("src", "tests", "benchmarks", "docs", ".ci")

@@ -85,7 +85,8 @@ def _imbalances(
         )
         for name, reading in zip(others, readings, strict=True):
             found[(name, onto) if measure.direction == "xy" else (onto, name)] = reading
-    return found
+    order = {name: position for position, name in enumerate(named)}
+    return dict(sorted(found.items(), key=lambda item: [order[name] for name in item[0]]))
 
 
 def _row(

@@ -33,7 +33,7 @@ from repscape.geometry.duplicates import (
 from repscape.geometry.marks import marks_of
 from repscape.geometry.presets import PRESETS, get_preset
 from repscape.geometry.sample import Sample
-from repscape.geometry.scales import choose_scale
+from repscape.geometry.scales import ChosenScale, choose_scale
 from repscape.measures.base import Measure, get_measure
 from repscape.measures.information_imbalance import InformationImbalance
 from repscape.measures.mutual_knn import MutualKNN
@@ -130,13 +130,13 @@ def profile(
     between = _chosen_measures(descriptors, measures)
     wanted = [check_control(control) for control in controls]
     common = _Common(named, check_policy(duplicates), memory_limit, device, store)
-    rows, positions = common.describe(named, chosen, between, None)
+    rows, scales = common.describe(named, chosen, between, None)
     for control in wanted:
-        rows += common.describe_controls(named, chosen, control, seed, positions)
+        rows += common.describe_controls(named, chosen, control, seed, scales)
     if untrained is not None:
         twins = _named(untrained, labels)
         other = _Common(twins, check_policy(duplicates), memory_limit, device, store)
-        rows += other.describe(twins, chosen, [], "untrained", positions)[0]
+        rows += other.describe(twins, chosen, [], "untrained", scales)[0]
     table = frame(rows)
     mask = common.mask if common.found is not None else np.ones(next(iter(named.values())).n, bool)
     return Profile(
@@ -218,8 +218,8 @@ class _Common:
         descriptors: Sequence[Descriptor],
         between: Sequence[Measure[Any]],
         control: str | None,
-        positions: Mapping[str, int] | None = None,
-    ) -> tuple[list[dict[str, Any]], dict[str, int]]:
+        scales: Mapping[str, ChosenScale] | None = None,
+    ) -> tuple[list[dict[str, Any]], dict[str, ChosenScale]]:
         """The rows of all layers, and the scale chosen for each descriptor."""
         needed = _neighbours_between(between)
         done = []
@@ -235,15 +235,15 @@ class _Common:
                 self._keep_neighbours(name, sample, needed)
             _let_go(sample)
             done.append((name, rep, sample, results))
-        if positions is None:
-            positions = _common_scales([results for *_, results in done])
+        if scales is None:
+            scales = _common_scales([results for *_, results in done])
         depths = _depths(named)
         rows = []
         for name, rep, sample, results in done:
-            at_scale = [(d, _at(r, positions.get(d.name))) for d, r in results]
+            at_scale = [(d, _at(r, scales.get(d.name))) for d, r in results]
             names = {"rep": name, "depth": depths[name], "control": control}
             rows += records(rep, sample, at_scale, names)
-        return rows, dict(positions)
+        return rows, dict(scales)
 
     def describe_controls(
         self,
@@ -251,7 +251,7 @@ class _Common:
         descriptors: Sequence[Descriptor],
         control: str,
         seed: int,
-        positions: Mapping[str, int],
+        scales: Mapping[str, ChosenScale],
     ) -> list[dict[str, Any]]:
         """The rows of a control of every layer, at the scales of the profile."""
         depths = _depths(named)
@@ -264,7 +264,7 @@ class _Common:
             twin = Representation(values, labels=original.labels, origin=rep.origin)
             sample = sample_of(twin, descriptors, "keep", self.memory_limit, self.device)
             results = describe_sample(sample, descriptors)
-            at_scale = [(d, _at(r, positions.get(d.name))) for d, r in results]
+            at_scale = [(d, _at(r, scales.get(d.name))) for d, r in results]
             names = {
                 "rep": name,
                 "depth": depths[name],
@@ -367,26 +367,26 @@ def _neighbours_between(measures: Sequence[Measure[Any]]) -> dict[str, int]:
 
 def _common_scales(
     layers: Sequence[Sequence[tuple[Descriptor, Described]]],
-) -> dict[str, int]:
-    """For descriptors that choose their scale, the position of the one for all layers."""
-    chosen: dict[str, int] = {}
+) -> dict[str, ChosenScale]:
+    """For descriptors that choose their scale, the one for all layers."""
+    chosen: dict[str, ChosenScale] = {}
     for column in zip(*layers, strict=True):
         descriptor = column[0][0]
         curves = [result.readings for _, result in column if isinstance(result, Curve)]
         if descriptor.chooses_scale and curves:
-            chosen[descriptor.name] = choose_scale(curves).position
+            chosen[descriptor.name] = choose_scale(curves)
     return chosen
 
 
-def _at(result: Described, position: int | None) -> Described:
-    if position is None or isinstance(result, RepscapeError):
+def _at(result: Described, common: ChosenScale | None) -> Described:
+    """A curve with the scale of the whole profile in place of its own."""
+    if common is None or isinstance(result, RepscapeError):
         return result
     own = result.readings[result.chosen].scale
-    common = result.readings[position].scale
-    why = f"the scale of the flattest run over all layers; this layer alone suggests {own:g}"
-    if own == common:
-        why = "the scale of the flattest run over all layers, and of this layer alone"
-    return replace(result, chosen=position, choice=why)
+    why = common.reason
+    if result.chosen != common.position:
+        why += f"; this layer alone suggests {own:g}"
+    return replace(result, chosen=common.position, choice=why)
 
 
 def _poor(distinct: int, n: int) -> str:

@@ -185,12 +185,12 @@ class PCA(Transform):
         return projected
 
 
-def column_mean(x: torch.Tensor, block_rows: int = 4096) -> torch.Tensor:
+def column_mean(x: torch.Tensor, block_rows: int = 512) -> torch.Tensor:
     """The float64 mean of every feature, (d,); exact for constant features."""
     first = x[0].double()
     total = first * 0
     for start in range(0, x.shape[0], block_rows):
-        total += (x[start : start + block_rows].double() - first).sum(dim=0)
+        total += (x[start : start + block_rows] - first).sum(dim=0)
     mean: torch.Tensor = first + total / x.shape[0]
     return mean
 

@@ -9,8 +9,10 @@ import typer
 
 from repscape import __version__
 from repscape.cli.compare import compare
+from repscape.cli.describe import describe
 from repscape.cli.measures import measures
 from repscape.cli.plot import plot
+from repscape.cli.profile import profile
 from repscape.cli.quickstart import quickstart
 from repscape.errors import RepscapeError
 
@@ -25,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done; 2 wrong usage or input; 1 unexpected; 130 interrupted.",
 )
-for command in (quickstart, compare, measures, plot):
+for command in (quickstart, compare, describe, profile, measures, plot):
     app.command()(command)
 
 

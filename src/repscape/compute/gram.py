@@ -9,6 +9,7 @@ about n²dM².
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -170,9 +171,11 @@ def sweep(
     row_sums = torch.zeros(
         len(matrices), n, dtype=torch.float64, device=matrices[0].diagonal.device
     )
+    # One allocation for all tiles: fresh memory costs as much as filling it.
+    room = row_sums.new_empty(len(matrices) * side * side)
     with resident:
         for i, j in _upper_tiles(n, side):
-            stack = _stack_tiles(matrices, i, j)
+            stack = _stack_tiles(matrices, i, j, room)
             row_sums[:, i] += stack.sum(dim=2)
             if i != j:
                 row_sums[:, j] += stack.sum(dim=1)
@@ -207,8 +210,8 @@ class _GroupProducts:
     def add(self, stack: torch.Tensor, weight: float) -> None:
         flat = stack.flatten(start_dim=1)
         if self.left:
-            right = flat if len(self.right) == len(flat) else flat[self.right]
-            left = right if self.left == self.right else flat[self.left]
+            right = _rows(flat, self.right)
+            left = right if self.left == self.right else _rows(flat, self.left)
             self.cross += weight * (left @ right.T)
         for position, index in enumerate(self.own):
             self.selfs[position] += weight * torch.dot(flat[index], flat[index])
@@ -224,13 +227,22 @@ class _GroupProducts:
         }
 
 
-def _stack_tiles(matrices: Sequence[Matrix], i: slice, j: slice) -> torch.Tensor:
-    """The tiles (i, j) of all matrices less their pivots, (M, b_i, b_j) float64, zero diagonal."""
+def _rows(flat: torch.Tensor, wanted: list[int]) -> torch.Tensor:
+    """These rows, ascending; neighbouring rows without a copy."""
+    first, last = wanted[0], wanted[-1]
+    return flat[first : last + 1] if last - first + 1 == len(wanted) else flat[wanted]
+
+
+def _stack_tiles(
+    matrices: Sequence[Matrix], i: slice, j: slice, room: torch.Tensor
+) -> torch.Tensor:
+    """The tiles (i, j) of all matrices less their pivots, (M, b_i, b_j) float64, zero diagonal.
+
+    They are laid out in `room`, whose values are lost.
+    """
     products: dict[Hashable, torch.Tensor] = {}
-    stack = torch.empty(
-        len(matrices), i.stop - i.start, j.stop - j.start,
-        dtype=torch.float64, device=matrices[0].diagonal.device,
-    )  # fmt: skip
+    shape = (len(matrices), i.stop - i.start, j.stop - j.start)
+    stack = room[: math.prod(shape)].view(shape)
     for position, matrix in enumerate(matrices):
         shared = None
         if matrix.rows is not None:

@@ -34,9 +34,13 @@ def upper_entries(distance: DistanceTile, n: int) -> Iterator[torch.Tensor]:
 
 def sampled_entries(distance: DistanceTile, n: int, rows: int = SAMPLED_ROWS) -> torch.Tensor:
     """Sorted distances between about `rows` evenly spaced samples and as many others."""
+    return _sample(distance, n, rows).sort().values
+
+
+def _sample(distance: DistanceTile, n: int, rows: int) -> torch.Tensor:
     step = max(2, n // rows)
     half = step // 2
-    return distance(slice(0, n - half, step), slice(half, n, step)).flatten().sort().values
+    return distance(slice(0, n - half, step), slice(half, n, step)).flatten()
 
 
 def order_statistics(
@@ -59,15 +63,16 @@ def order_statistics(
 
 
 def _pick(values: torch.Tensor, positions: tuple[int, int]) -> tuple[float, float]:
-    ordered = values.sort().values
-    return float(ordered[positions[0]]), float(ordered[positions[1]])
+    first, second = positions
+    lower = float(values.kthvalue(first + 1).values)
+    return lower, lower if second == first else float(values.kthvalue(second + 1).values)
 
 
 def _bracket(distance: DistanceTile, n: int, fraction: float) -> tuple[float, float]:
-    values = sampled_entries(distance, n)
+    values = _sample(distance, n, SAMPLED_ROWS)
     last = len(values) - 1
     low, high = max(0.0, fraction - _BRACKET), min(1.0, fraction + _BRACKET)
-    return float(values[int(low * last)]), float(values[math.ceil(high * last)])
+    return _pick(values, (int(low * last), math.ceil(high * last)))
 
 
 def _search(

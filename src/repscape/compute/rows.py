@@ -74,9 +74,7 @@ class Rows:
 
     def block64(self, i: slice) -> torch.Tensor:
         """The prepared rows i in float64, from the original values."""
-        rows = self.x[i].double()
-        if self._mean is not None:
-            rows = rows - self._mean
+        rows = self.x[i].double() if self._mean is None else self.x[i] - self._mean
         if self.kind == "correlation":
             rows = rows - rows.mean(dim=1, keepdim=True)
         if self._norms is not None:

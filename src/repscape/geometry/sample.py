@@ -204,12 +204,15 @@ class Sample:
 
     def _search(self, metric: Metric, k: int) -> NeighbourTable:
         k = min(k, self.n - 1)
+        if metric in self.tables and self.values is None and self.distances is None:
+            raise InvalidParameterError(
+                f"the table given holds {self.tables[metric].k} neighbours of each sample, fewer "
+                f"than {k}"
+            )
         if metric == "precomputed":
             if self.distances is None:
                 raise InvalidParameterError(
                     "metric=precomputed: the values given are features, not distances"
-                    if self.values is not None
-                    else f"the table given holds fewer than {k} neighbours of each sample"
                 )
             return neighbours_of_distances(self.distances, k, self.memory_limit)
         if self.values is None:
