@@ -111,7 +111,7 @@ def test_a_linear_null_needs_no_matrix_of_all_pairs(name: str) -> None:
     a, b = measure.prepare(x), measure.prepare(y)
     chosen = orders(300)
     whole = measure.permuted_scores(a, b, chosen, LIMIT)
-    small = 300 * 300 * 8  # half of what two whole matrices take
+    small = 300 * 300 * 8  # less than two whole matrices take
     a, b = measure.prepare(x), measure.prepare(y)
     found = measure.permuted_scores(a, b, chosen, small)
     torch.testing.assert_close(found, whole, rtol=1e-10, atol=1e-12)

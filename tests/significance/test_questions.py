@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import repscape
 from repscape.errors import InvalidParameterError, SampleMismatchError, TooFewSamplesError
 from repscape.significance.questions import closer, dependence_on_n
 
@@ -89,3 +90,10 @@ def test_bad_input() -> None:
         dependence_on_n(a, b, sizes=[20, 99])
     with pytest.raises(TooFewSamplesError, match="sizes holds 8"):
         dependence_on_n(a, b, "mutual_knn", sizes=[8])
+
+
+def test_an_asymmetric_measure_looks_from_a() -> None:
+    a, b, c = triple(np.random.default_rng(6), 0.5, 1.5)
+    found = closer(a, b, c, "linear_regression", n_permutations=19)
+    assert found.value_b == pytest.approx(float(repscape.compare(a, b, "linear_regression")))
+    assert found.value_c == pytest.approx(float(repscape.compare(a, c, "linear_regression")))

@@ -25,6 +25,8 @@ _BATCH_ENTRIES = 2**22
 _MULTIPLICATIONS_PER_READ = 16
 """About how many multiplications of a matrix product take as long as one read out of order."""
 _SMALL_TABLE = 2**22
+_WHOLE_BYTES = 32
+"""For each pair of samples: two float64 matrices, and as much while one of them is formed."""
 
 
 def own_sums(a: Matrix, memory_limit: int) -> PairSums:
@@ -51,13 +53,13 @@ def permuted_sums(
     if _through_features(a, b, memory_limit):
         yield from _linear_sums(a, b, orders)
         return
-    needed = 2 * 8 * a.n * a.n
+    needed = _WHOLE_BYTES * a.n * a.n
     if needed > memory_limit:
-        fitting = int((memory_limit / 16) ** 0.5)
+        fitting = int((memory_limit / _WHOLE_BYTES) ** 0.5)
         raise MemoryLimitError(
-            f"a permutation null holds two matrices of {a.n}×{a.n} ({show_bytes(needed)}), but "
-            f"memory_limit is {show_bytes(memory_limit)}: raise it, or compare at most "
-            f"{fitting} samples"
+            f"a permutation null holds two matrices of {a.n}×{a.n} and forms them "
+            f"({show_bytes(needed)}), but memory_limit is {show_bytes(memory_limit)}: raise it, or "
+            f"compare at most {fitting} samples"
         )
     whole_a, whole_b = a.dense, b.dense
     rows_a, rows_b = a.dense_row_sums, b.dense_row_sums
@@ -134,7 +136,7 @@ def _through_features(a: Matrix, b: Matrix, memory_limit: int) -> bool:
         return False
     assert a.rows is not None
     assert b.rows is not None
-    if 16 * a.n * a.n > memory_limit:
+    if _WHOLE_BYTES * a.n * a.n > memory_limit:
         return True
     return 2 * a.rows.d * b.rows.d < _MULTIPLICATIONS_PER_READ * a.n
 

@@ -112,14 +112,15 @@ def closer(
     )
     values = {name: checked_values(rep, name) for name, rep in reps.items()}
     states = {name: prepare_state(chosen, x, reps[name].labels) for name, x in values.items()}
-    # A is the side that changes places, so that both pairs see the same permutations of it.
+    # The same orders of B and of C: as if A had changed its order, in the same way for both.
     limit = parse_bytes(memory_limit)
-    to_b = null_of(chosen, states["b"], states["a"], permutations, limit)
-    to_c = null_of(chosen, states["c"], states["a"], permutations, limit)
+    to_b, to_c = (
+        null_of(chosen, states["a"], states[other], permutations, limit) for other in ("b", "c")
+    )
     sign = 1.0 if chosen.declared.kind == "similarity" else -1.0
 
     def difference(rows: torch.Tensor) -> float:
-        scores = [score_of_rows(chosen, values[o], values["a"], rows) for o in ("b", "c")]
+        scores = [score_of_rows(chosen, values["a"], values[o], rows) for o in ("b", "c")]
         return sign * (scores[0] - scores[1])
 
     observed = sign * (to_b.observed - to_c.observed)
