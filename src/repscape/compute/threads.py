@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -27,3 +28,18 @@ def in_ranges(function: Callable[..., None], size: int, *arguments: Any) -> None
         function(edges[0], edges[1], *arguments)
         for other in others:
             other.result()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread inside the block, or in the function that this decorates.
+
+    For long chains of operations on small tensors: sharing each of them out takes longer than
+    doing it, by far where other processes compete for the cores.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 import torch
 
 from repscape.compute.neighbours import NeighbourTable
+from repscape.compute.threads import one_thread
 from repscape.errors import InvalidParameterError, TooFewSamplesError, UndefinedScoreError
 from repscape.geometry.base import (
     DESCRIPTORS,
@@ -28,7 +29,8 @@ from repscape.geometry.twonn import DIMENSION_INVARIANCES
 from repscape.registry import Citation, parameter
 
 _STEPS = 100
-_CONVERGED = 4 * torch.finfo(torch.float64).eps
+_SMALL_STEP = 1e-8
+"""Newton steps square the error, so what is left after a step of this size is rounding."""
 _OUTLIERS_BEYOND = 20
 
 
@@ -85,7 +87,7 @@ def fit_gride(
         fall = (weight * u * (gaps * slope - (n2 - 1))).sum(dim=0)
         step = (value / fall).clamp(-1.0, 1.0)
         log_d = log_d - step
-        if bool((step.abs() <= _CONVERGED * (1 + log_d.abs())).all()):
+        if bool((step.abs() <= _SMALL_STEP).all()):
             break
     dimensions = log_d.exp()
     u = logs * dimensions
@@ -125,6 +127,7 @@ class GrideCurve:
     outliers: int
 
 
+@one_thread()
 def gride_readings(
     table: NeighbourTable,
     pairs: Sequence[tuple[int, int]],

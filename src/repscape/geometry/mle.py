@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import torch
 
 from repscape.compute.neighbours import NeighbourTable
+from repscape.compute.threads import one_thread
 from repscape.errors import InvalidParameterError
 from repscape.geometry.base import (
     DESCRIPTORS,
@@ -24,6 +25,7 @@ from repscape.geometry.twonn import DIMENSION_INVARIANCES
 from repscape.registry import Citation, parameter
 
 
+@one_thread()
 def local_dimensions(table: NeighbourTable, k: int, unbiased: bool = False) -> torch.Tensor:
     """d_i = (k − 1) / Σ_{j<k} ln(r_k/r_j) of every sample, (n,); k − 2 if `unbiased`."""
     logs = table.distances[:, :k].log()

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from repscape.compute.neighbours import NeighbourTable, overlap_counts
+from repscape.compute.threads import one_thread
 from repscape.errors import InvalidParameterError, SampleMismatchError
 from repscape.geometry.base import (
     DESCRIPTORS,
@@ -52,6 +53,7 @@ def neighbourhood_overlap(a: NeighbourTable, b: NeighbourTable, k: int) -> Readi
     return overlap_of_pairs([a, b], [(0, 1)], k)[0, 1]
 
 
+@one_thread()
 def overlap_of_pairs(
     tables: Sequence[NeighbourTable], pairs: Iterable[tuple[int, int]], k: int
 ) -> Mapping[tuple[int, int], Reading]:

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from repscape.compute.neighbours import NeighbourTable
+from repscape.compute.threads import one_thread
 from repscape.errors import UndefinedScoreError
 from repscape.geometry.base import Reading
 from repscape.geometry.standard_errors import error_inflation
@@ -15,6 +16,7 @@ from repscape.geometry.standard_errors import error_inflation
 Average = Literal["harmonic", "mean", "median"]
 
 
+@one_thread()
 def averaged(
     values: torch.Tensor, average: Average, table: NeighbourTable, k: int, scale: float
 ) -> Reading:

@@ -18,6 +18,9 @@ import torch
 
 from repscape.compute.neighbours import NeighbourTable
 
+_SMALL_WORK = 2**17
+"""Up to this many neighbours, tensors are faster than loading compiled code."""
+
 
 def error_inflation(scores: torch.Tensor, table: NeighbourTable, k: int) -> float:
     """The factor ≥ 1 by which shared neighbours enlarge a standard error.
@@ -34,11 +37,21 @@ def error_inflation(scores: torch.Tensor, table: NeighbourTable, k: int) -> floa
     own = float(scores.square().sum())
     if own == 0:
         return 1.0
+    shared = _shared(scores, table, k)
+    inflation: float = max(1.0, 1 + 2 * shared / own) ** 0.5
+    return inflation
+
+
+def _shared(scores: torch.Tensor, table: NeighbourTable, k: int) -> float:
+    """Σ ψ_i ψ_j over the pairs i ~ j, each once."""
+    if table.n * k > _SMALL_WORK:
+        from repscape.compute.compiled_neighbours import pair_products
+
+        arrays = (table.indices.numpy(), table.distances.numpy(), scores.contiguous().numpy())
+        return float(pair_products(*arrays, k))
     indices = table.indices[:, :k].long()
     reach = table.distances[:, k - 1]
     products = scores[:, None] * scores[indices]
     # A pair that is listed from both sides is counted twice above, so half of it is taken back.
     mutual = table.distances[:, :k] <= reach[indices]
-    shared = float(products.sum()) - float(products[mutual].sum()) / 2
-    inflation: float = max(1.0, 1 + 2 * shared / own) ** 0.5
-    return inflation
+    return float(products.sum()) - float(products[mutual].sum()) / 2

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 import torch
 
 from repscape.compute.neighbours import NeighbourTable
+from repscape.compute.threads import one_thread
 from repscape.errors import InvalidParameterError, TooFewSamplesError, UndefinedScoreError
 from repscape.geometry.base import (
     DESCRIPTORS,
@@ -115,6 +116,7 @@ def _linear_error(ordinates: torch.Tensor, count: int) -> float:
     return math.sqrt(variance)
 
 
+@one_thread()
 def twonn_reading(
     tables: Sequence[NeighbourTable], method: Method, fraction: float
 ) -> tuple[Reading, int]:
