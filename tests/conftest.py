@@ -16,8 +16,10 @@ import pytest
 
 # Before numpy and torch are imported, here or in a process that a test starts: numbers that are
 # compared bit for bit must not depend on the machine, and two threads are enough for small data.
+# Where several workers share the machine, each has one.
+_THREADS = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_variable, "2")
+    os.environ.setdefault(_variable, _THREADS)
 
 # Helper modules stand beside the tests that use them and are imported by their own names.
 _TESTS = Path(__file__).parent

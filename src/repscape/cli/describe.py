@@ -52,7 +52,7 @@ def describe(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Describe the shape of a representation: dimension, overlap with labels, spectrum.
+    """Estimate the dimension and shape of a representation.
 
     Files are those of `repscape compare`. Names are quoted, since shells expand brackets;
     without any, a few dimension estimates and the anisotropy are computed:
