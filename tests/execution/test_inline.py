@@ -59,7 +59,14 @@ def test_an_error_keeps_what_was_made_before(tmp_path):
 
 def test_threads_are_limited_inside_and_restored_after_an_error():
     before = torch.get_num_threads()
-    with pytest.raises(RuntimeError), limited_threads(1):
-        assert torch.get_num_threads() == 1
-        raise RuntimeError
+    inside = []
+
+    def fail() -> None:
+        with limited_threads(before + 1):
+            inside.append(torch.get_num_threads())
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert inside == [before + 1]
     assert torch.get_num_threads() == before

@@ -77,9 +77,10 @@ def span_basis(x: torch.Tensor, center: bool) -> torch.Tensor:
     """
     n, d = x.shape
     if d < n:
-        q, triangle = torch.linalg.qr(_float64(x, center))
+        basis: torch.Tensor
+        basis, triangle = torch.linalg.qr(_float64(x, center))
         if _rank(x, torch.linalg.svdvals(triangle)) == d:
-            return q
+            return basis
     return thin_svd(x, center).left
 
 
