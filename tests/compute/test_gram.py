@@ -80,7 +80,7 @@ def test_memory_limit_changes_the_tiles_but_not_the_sums(matrices, limit):
 
 
 def test_sweep_refuses_a_budget_below_its_smallest_tiles(matrices):
-    with pytest.raises(MemoryLimitError, match=r"6 matrices in tiles of 32×32 need .* raise it"):
+    with pytest.raises(MemoryLimitError, match=r"6 matrices in tiles of 16×16 need .* raise it"):
         sweep(matrices, [PAIRS], memory_limit=100_000)
 
 

@@ -22,7 +22,7 @@ from repscape.compute.rows import Rows
 from repscape.errors import MemoryLimitError
 
 TILE_ROWS = 512
-SMALLEST_TILE_ROWS = 32
+SMALLEST_TILE_ROWS = 16
 DENSE_ROWS = 2048
 """Up to this n a prepared matrix may be kept whole (32 MiB in float64)."""
 
