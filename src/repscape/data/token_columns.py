@@ -36,7 +36,8 @@ class NestedVectors:
 
     def rows(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """The vectors of these numbers, (m, width); reads nothing else."""
-        return self.values[self.begins[numbers][:, None] + np.arange(self.width)]
+        found: npt.NDArray[Any] = self.values[self.begins[numbers][:, None] + np.arange(self.width)]
+        return found
 
 
 def list_lengths(column: pa.Array, where: str) -> npt.NDArray[np.int64]:
