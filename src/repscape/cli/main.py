@@ -12,8 +12,15 @@ from repscape.cli.compare import compare
 from repscape.cli.describe import describe
 from repscape.cli.measures import measures
 from repscape.cli.plot import plot
+from repscape.cli.plan import plan
 from repscape.cli.profile import profile
 from repscape.cli.quickstart import quickstart
+from repscape.cli.report import report
+from repscape.cli.run import run
+from repscape.cli.status import status
+from repscape.cli.studies import app as studies
+from repscape.cli.trace import trace
+from repscape.cli.validate import validate
 from repscape.errors import RepscapeError
 
 BAD_INPUT = 2
@@ -29,6 +36,9 @@ app = typer.Typer(
 )
 for command in (quickstart, compare, describe, profile, measures, plot):
     app.command()(command)
+for command in (validate, plan, run, status, report, trace):
+    app.command()(command)
+app.add_typer(studies, name="studies")
 
 
 def _show_version(wanted: bool) -> None:

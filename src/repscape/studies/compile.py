@@ -77,7 +77,8 @@ class Group:
             "measure": self.name,
             "data": self.data.name,
             "split": self.split,
-            "pooling": self.pooling if several_poolings else None,
+            "pooling": self.pooling,
+            "several_poolings": several_poolings,
             "parts": [task.key for task in self.parts],
         }
 
@@ -107,14 +108,18 @@ class End:
         return (*self.tables.values(), *self.analyses.values())
 
 
-def begin(study: Study) -> Beginning:
-    """Resolve models and data, and make the tasks of the first phase."""
-    return _Begin(study).run()
+def begin(study: Study, hopeful: bool = False) -> Beginning:
+    """Resolve models and data, and make the tasks of the first phase.
+
+    If `hopeful`, models and data that are not at hand are planned all the same, under keys that
+    nothing has.
+    """
+    return _Begin(study, hopeful).run()
 
 
 class _Begin:
-    def __init__(self, study: Study) -> None:
-        self.study = study
+    def __init__(self, study: Study, hopeful: bool) -> None:
+        self.study, self.hopeful = study, hopeful
         self.trainings: dict[str, Task] = {}
         self.evaluations: dict[str, Task] = {}
         self.revisions: dict[str, str] = {}
@@ -132,6 +137,8 @@ class _Begin:
             resolved = resolve_data(self.study, data) if loadable else None
             if isinstance(resolved, Unresolved):
                 self.unresolved.append(resolved)
+                if self.hopeful:
+                    resolved = ResolvedData(f"not at hand: {data.name}", data.split, None)
             for model in self.study.models:
                 made = self._extraction(model, data, resolved)
                 if made is not None:
@@ -181,6 +188,8 @@ class _Begin:
         found = model_revision(self.study, model)
         if isinstance(found, Unresolved):
             self.unresolved.append(found)
+            if self.hopeful:
+                self.revisions[model.name] = f"not at hand: {model.name}"
         else:
             self.revisions[model.name] = found
 
@@ -304,7 +313,7 @@ def _scores(
     null = None
     if significance is not None and measure in study.calibrated:
         null = {
-            "null": significance.null,
+            "null": significance.method,
             "n_permutations": significance.permutations,
             "seed": significance.seed,
         }

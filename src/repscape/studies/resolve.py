@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from repscape.data.arrays import ArrayData
-from repscape.data.digits import digits
-from repscape.errors import RepscapeError, UnknownNameError
+from repscape.data.load_data import load_data
+from repscape.data.source import DataSource
+from repscape.errors import RepscapeError
 from repscape.studies.study import Data, Model, Study
 
 
@@ -31,21 +31,24 @@ class ResolvedData:
 
     revision: str
     split: str | None
-    samples: int
+    samples: int | None
 
 
-def load_samples(source: str, options: Mapping[str, Any], subset: Mapping[str, Any] | None) -> Any:
+def load_samples(
+    source: str, options: Mapping[str, Any], subset: Mapping[str, Any] | None
+) -> DataSource:
     """The data set of this name, or the part of it that a study asks for."""
-    del subset
-    if source != "digits":
-        raise UnknownNameError(f"no data set is called {source!r}")
-    return digits(**options)
+    samples = load_data(source, **options)
+    if not subset:
+        return samples
+    drawn = "random" in subset or "per_class" in subset
+    return samples.subset(**{k: v for k, v in subset.items() if drawn or k != "seed"})
 
 
 def resolve_data(study: Study, data: Data) -> ResolvedData | Unresolved:
     """Find the content revision of a data set; decoding no sample."""
     try:
-        found: ArrayData = load_samples(data.source, data.options, plain_subset(data))
+        found = load_samples(data.source, data.options, plain_subset(data))
         return ResolvedData(found.revision, found.split, len(found))
     except (RepscapeError, OSError, ImportError) as problem:
         place = study.source.place([*data.path, "data"])

@@ -134,7 +134,7 @@ class DescribeSettings(Strict):
 class Significance(Strict):
     """The null of every score."""
 
-    null: Literal["permutation"] = Field("permutation", description="random pairing of samples")
+    method: Literal["permutation"] = Field("permutation", description="random pairing of samples")
     permutations: int = Field(200, ge=1, description="how many")
     seed: int = Field(0, ge=0, description="of the permutations")
     measures: Names | None = Field(None, description="only these; by default all that have a null")

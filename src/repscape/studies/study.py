@@ -54,6 +54,15 @@ class Model:
     entry: ModelEntry
     path: tuple[str | int, ...]
 
+    @cached_property
+    def expected(self) -> dict[str, float]:
+        """What `plan` may assume: what the file says, else what the training step says."""
+        said = self.entry.expect.model_dump(exclude_none=True)
+        if self.by != "train":
+            return said
+        step = TRAINERS.find(self.source)
+        return {**step.expect(step.options.model_validate(dict(self.options))), **said}
+
 
 @dataclass(frozen=True)
 class Data:

@@ -113,6 +113,8 @@ class Trainer:
         own; returns further columns of the table of models, e.g. the held-out accuracy.
     version : int
         Of `evaluate`, raised whenever its numbers change.
+    expect : callable (options) -> mapping, optional
+        What `plan` may assume: layers, width, parameters, tokens, training_operations.
     """
 
     name: str
@@ -122,6 +124,7 @@ class Trainer:
     load: str
     evaluate: str | None = None
     version: int = 1
+    expect: Callable[[Any], Mapping[str, float]] = lambda options: {}
 
 
 @dataclass(frozen=True)

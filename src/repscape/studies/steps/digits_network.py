@@ -12,7 +12,8 @@ from repscape.data.digits import digits
 from repscape.studies.steps.base import TRAINERS, Options, Trainer
 from repscape.training.checkpoint import load_network, training_task
 from repscape.training.evaluate import NEIGHBOURS, held_out_accuracy
-from repscape.training.train import TrainingRecipe
+from repscape.training.networks import HIDDEN_LAYERS
+from repscape.training.train import TrainingRecipe, untrained
 
 if TYPE_CHECKING:
     from repscape.store import Store
@@ -63,6 +64,21 @@ def evaluate(store: Store, key: str, options: Mapping[str, Any]) -> dict[str, st
     }
 
 
+def _expect(options: DigitsNetworkOptions) -> dict[str, float]:
+    """Sizes of these networks: about 1,350 images, forward and backward."""
+    parameters = sum(p.numel() for p in untrained(options.recipe).parameters())
+    places = {"mlp": 1, "cnn": 64, "transformer": 16}[options.architecture]
+    views = 2 if options.objective == "self-supervised" else 1
+    operations = 6.0 * parameters * places * views * 1_348 * options.epochs
+    return {
+        "layers": len(HIDDEN_LAYERS),
+        "width": 64,
+        "parameters": parameters,
+        "tokens": places,
+        "training_operations": operations,
+    }
+
+
 TRAINERS.register(
     Trainer(
         name="digits_network",
@@ -71,5 +87,6 @@ TRAINERS.register(
         task=_task,
         load=f"{__name__}:load",
         evaluate=f"{__name__}:evaluate",
+        expect=_expect,
     )
 )

@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
+
+from repscape.data.source import DataSource
 from repscape.errors import InvalidRepresentationError, StudyError
 from repscape.extract.extract import extract
 from repscape.representation import Representation
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 KIND = "extraction"
 VERSION = 1
 READ_VERSION = 1
+DEFAULT_BATCH = 256
 
 
 def run_extraction(store: Store, task: Task) -> None:
@@ -42,7 +47,7 @@ def run_extraction(store: Store, task: Task) -> None:
     for pooling in known["poolings"]:
         found = extract(
             model,
-            list(data.batches()),
+            _batches(data, arguments["batch_size"] or DEFAULT_BATCH),
             known["layers"],
             pooling,
             store=store,
@@ -51,7 +56,6 @@ def run_extraction(store: Store, task: Task) -> None:
             data=data.name,
             data_revision=data.revision,
             split=data.split,
-            preprocessing=data.preprocessing,
         )
         rows += [_row(layer, pooling, rep) for layer, rep in found.items()]
     seconds = round(time.perf_counter() - begin, 3)
@@ -77,6 +81,17 @@ def run_reading(store: Store, task: Task) -> None:
         for pooling in known["poolings"]:
             rows.append(_row(layer, pooling, stored))
     store.write_table(task.recipe, pd.DataFrame(rows))
+
+
+def _batches(data: DataSource, size: int) -> list[Any]:
+    batches = []
+    for start in range(0, len(data), size):
+        samples = [data[row] for row in range(start, min(start + size, len(data)))]
+        inputs = torch.as_tensor(np.stack([sample.content for sample in samples]))
+        labels = None if data.labels is None else data.labels[start : start + size]
+        batch = (data.ids[start : start + size], inputs)
+        batches.append(batch if labels is None else (*batch, labels))
+    return batches
 
 
 def _row(layer: str, pooling: str, rep: Representation) -> dict[str, Any]:

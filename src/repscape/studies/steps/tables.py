@@ -171,7 +171,7 @@ def _turn(table: pd.DataFrame, turned: np.ndarray[Any, Any]) -> pd.DataFrame:
 
 def _with_context(table: pd.DataFrame, group: Mapping[str, Any]) -> pd.DataFrame:
     context = {name: group[name] for name in ("data", "split") if name in group}
-    if group["pooling"] is not None:
+    if group["several_poolings"]:
         context["pooling"] = group["pooling"]
     return table.assign(**context)
 

@@ -1,0 +1,3 @@
+"""`repscape status`."""
+def status() -> None:
+    """Status."""
