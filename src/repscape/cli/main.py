@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Annotated, NoReturn
 
 import typer
@@ -11,8 +12,8 @@ from repscape import __version__
 from repscape.cli.compare import compare
 from repscape.cli.describe import describe
 from repscape.cli.measures import measures
-from repscape.cli.plot import plot
 from repscape.cli.plan import plan
+from repscape.cli.plot import plot
 from repscape.cli.profile import profile
 from repscape.cli.quickstart import quickstart
 from repscape.cli.report import report
@@ -34,9 +35,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done; 2 wrong usage or input; 1 unexpected; 130 interrupted.",
 )
-for command in (quickstart, compare, describe, profile, measures, plot):
-    app.command()(command)
-for command in (validate, plan, run, status, report, trace):
+COMMANDS: tuple[Callable[..., None], ...] = (
+    quickstart,
+    validate,
+    plan,
+    run,
+    status,
+    report,
+    trace,
+    compare,
+    describe,
+    profile,
+    measures,
+    plot,
+)
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(studies, name="studies")
 

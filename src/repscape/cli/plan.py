@@ -50,8 +50,8 @@ def _print(planned: Plan, every_task: bool) -> None:
     if every_task:
         for stage in planned.stages:
             for one in stage.to_do:
-                seconds = "?" if one.seconds is None else duration(one.seconds)
-                typer.echo(f"{stage.stage:8}  {one.task.key[:12]}  {one.task.label}  {seconds}")
+                time = "?" if one.seconds is None else duration(one.seconds)
+                typer.echo(f"{stage.stage:8}  {one.task.key[:12]}  {one.task.label}  {time}")
     for missing in planned.unresolved:
         note(f"not at hand: {missing}")
     seconds = sum(stage.seconds for stage in planned.stages)

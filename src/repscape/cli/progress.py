@@ -22,7 +22,7 @@ _SHOWN_RUNNING = 3
 class Display(Protocol):
     """Is told the tasks of each phase, then every event."""
 
-    def __enter__(self) -> Display: ...  # noqa: D105
+    def __enter__(self) -> Display: ...
 
     def __exit__(
         self,
@@ -81,8 +81,10 @@ class Lines:
         elif event.what in ("failed", "retried"):
             assert event.failure is not None
             word = "failed" if event.what == "failed" else "failed, is tried again"
-            self._say(f"{stage:8}  {task.label}  {word}: {event.failure.error}: "
-                      f"{first_line(event.failure.message)}")
+            self._say(
+                f"{stage:8}  {task.label}  {word}: {event.failure.error}: "
+                f"{first_line(event.failure.message)}"
+            )
         elif event.what == "elsewhere":
             self._say(f"{stage:8}  {task.label}  is being made by another run")
         elif event.what == "blocked":

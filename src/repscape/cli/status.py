@@ -1,3 +1,5 @@
 """`repscape status`."""
+
+
 def status() -> None:
     """Status."""

@@ -220,7 +220,8 @@ class _Begin:
             "batch_size": file.extract.batch_size,
             "device": file.extract.device,
         }
-        inputs, needs = {}, ()
+        inputs: dict[str, str] = {}
+        needs: tuple[Task, ...] = ()
         if model.by == "train":
             arguments["load"] = TRAINERS.find(model.source).load
             inputs = {"training": self.trainings[model.name].key}
@@ -251,7 +252,11 @@ class _Begin:
         recipe = Recipe(
             extract_step.KIND,
             extract_step.READ_VERSION,
-            {"revision": revision, "reader": model.source, "poolings": list(self.study.file.poolings)},
+            {
+                "revision": revision,
+                "reader": model.source,
+                "poolings": list(self.study.file.poolings),
+            },
         )
         task = Task(
             recipe,
@@ -291,18 +296,13 @@ def _check_distinct(study: Study, extractions: Sequence[Extraction]) -> None:
 
 def continue_(study: Study, extractions: Sequence[Extraction], covers: Covers) -> Middle:
     """Make the tasks of the second phase for these extractions."""
-    groups = []
+    groups: list[Group] = []
     for data in study.data:
         here = tuple(one for one in extractions if one.data is data)
-        if not here:
-            continue
-        for pooling in study.file.poolings:
-            for measure in study.measures:
-                groups.append(_scores(study, measure, pooling, here, covers))
-            for descriptor in study.descriptors:
-                groups.append(_profiles(study, "descriptor", descriptor, pooling, here))
-            for measure in study.between:
-                groups.append(_profiles(study, "measure", measure, pooling, here))
+        for pooling in study.file.poolings if here else ():
+            groups += [_scores(study, name, pooling, here, covers) for name in study.measures]
+            for what, names in (("descriptor", study.descriptors), ("measure", study.between)):
+                groups += [_profiles(study, what, name, pooling, here) for name in names]
     return Middle(tuple(groups))
 
 
@@ -467,7 +467,9 @@ class _End:
         recipe = Recipe(
             tables_step.KIND, tables_step.VERSION, {"table": "marks"}, {"geometry": geometry.key}
         )
-        return self._of(recipe, "repscape.studies.steps.tables:run_marks_table", "marks", (geometry,))
+        return self._of(
+            recipe, "repscape.studies.steps.tables:run_marks_table", "marks", (geometry,)
+        )
 
     def analysis(self, step: Any, options: Mapping[str, Any], known: Mapping[str, Task]) -> Task:
         recipe = Recipe(

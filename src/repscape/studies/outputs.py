@@ -233,9 +233,7 @@ class _Writer:
             for data, rows in scores.groupby("data", sort=False, dropna=False):
                 first = rows.iloc[0]
                 split = "" if first["split"] is None else f" ({first['split']})"
-                shown[f"data {data}"] = (
-                    f"n = {first['n']}{split}, samples {first['sample_digest']}"
-                )
+                shown[f"data {data}"] = f"n = {first['n']}{split}, samples {first['sample_digest']}"
         return {
             **shown,
             "digest of the study": what.study_digest,

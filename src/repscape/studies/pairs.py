@@ -116,9 +116,7 @@ def _rest(keys: Sequence[str], missing: set[Pair], group: int | None) -> list[Pa
             count[key] += 1
     new = [key for key in keys if count[key] == len(keys)]
     old = [key for key in keys if count[key] < len(keys)]
-    further = [
-        pair for pair in combinations_with_replacement(old, 2) if frozenset(pair) in missing
-    ]
+    further = [pair for pair in combinations_with_replacement(old, 2) if frozenset(pair) in missing]
     parts = all_pairs(new, group) if group and new else []
     if new and not parts:
         return [Pairs(tuple(new), tuple(new) if old else (), tuple(old), tuple(further))]

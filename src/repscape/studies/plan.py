@@ -20,7 +20,6 @@ from repscape.studies.estimate import (
 from repscape.studies.pairs import Pairs
 from repscape.studies.resolve import Unresolved
 from repscape.studies.schema import STAGES
-from repscape.studies.steps.base import TRAINERS
 from repscape.tasks import Task
 
 if TYPE_CHECKING:

@@ -31,9 +31,7 @@ _MENDS = {
 }
 
 
-def check(
-    source: Source, schema: type[BaseModel], content: Any, path: Path = ()
-) -> Any:
+def check(source: Source, schema: type[BaseModel], content: Any, path: Path = ()) -> Any:
     """The content as the schema's object.
 
     Raises
@@ -65,9 +63,7 @@ def _real(source: Source, path: Path, loc: Path) -> tuple[str | int, ...]:
     kept: list[str | int] = []
     value = _value(source.content, path)
     for position, part in enumerate(loc):
-        if isinstance(value, Mapping) and part in value:
-            value = value[part]
-        elif isinstance(value, (list, tuple)) and isinstance(part, int) and part < len(value):
+        if _holds(value, part):
             value = value[part]
         elif position == len(loc) - 1 and isinstance(value, Mapping):
             value = None  # a key that is missing
@@ -75,6 +71,12 @@ def _real(source: Source, path: Path, loc: Path) -> tuple[str | int, ...]:
             continue
         kept.append(part)
     return tuple(kept)
+
+
+def _holds(value: Any, part: str | int) -> bool:
+    if isinstance(value, Mapping):
+        return part in value
+    return isinstance(value, list) and isinstance(part, int) and part < len(value)
 
 
 def _value(content: Any, path: Path) -> Any:

@@ -128,7 +128,8 @@ def _of_png(path: Path) -> str | None:
     from PIL import Image
 
     with Image.open(path, formats=("PNG",)) as image:
-        return image.info.get(PNG_KEY)  # type: ignore[no-any-return]
+        found = image.info.get(PNG_KEY)
+    return found if isinstance(found, str) else None
 
 
 def _of_pdf(path: Path) -> str | None:

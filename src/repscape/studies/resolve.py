@@ -9,6 +9,7 @@ from typing import Any
 from repscape.data.load_data import load_data
 from repscape.data.source import DataSource
 from repscape.errors import RepscapeError
+from repscape.studies.steps.base import import_attribute
 from repscape.studies.study import Data, Model, Study
 
 
@@ -62,9 +63,8 @@ def plain_subset(data: Data) -> dict[str, Any] | None:
 
 def model_revision(study: Study, model: Model) -> str | Unresolved:
     """Find the content revision of a model that `load_model` loads."""
-    from repscape.extract.models import load_model
-
     try:
+        load_model = import_attribute("repscape:load_model")
         return str(load_model(model.source, **model.options).revision)
     except (RepscapeError, OSError, ImportError) as problem:
         place = study.source.place([*model.path, "model"])

@@ -159,7 +159,11 @@ class _Run:
         if not wanted:
             return
         found = run_tasks(
-            [_without_what_is_there(task, self.store) for task in wanted], self.store, self.executor, self.tell, retries=self.study.file.retries
+            [_without_what_is_there(task, self.store) for task in wanted],
+            self.store,
+            self.executor,
+            self.tell,
+            retries=self.study.file.retries,
         )
         self.tally.made += found.made
         self.tally.found += found.found
@@ -195,9 +199,7 @@ class _Run:
 def _without_what_is_there(task: Task, store: Store) -> Task:
     """The task without those needs that are committed, so that they are not looked at again."""
     missing = tuple(
-        _without_what_is_there(needed, store)
-        for needed in task.needs
-        if not store.has(needed.key)
+        _without_what_is_there(needed, store) for needed in task.needs if not store.has(needed.key)
     )
     return replace(task, needs=missing)
 
@@ -228,5 +230,3 @@ def recompute_command(name: str, settings: Sequence[str], builtin: bool) -> str:
     if builtin and not settings:
         return shlex.join(["repscape", "run", name])
     return "repscape run study.yaml"
-
-

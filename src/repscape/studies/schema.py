@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from repscape.errors import InvalidParameterError
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-STAGES = ("train", "extract", "compare", "describe", "tables", "analyse")
+Stage = Literal["train", "extract", "compare", "describe", "tables", "analyse"]
+STAGES: tuple[str, ...] = get_args(Stage)
 """The stages of a study, in the order in which they run."""
 
 
@@ -36,10 +37,10 @@ Each = dict[str, list[Scalar]]
 class Expect(Strict):
     """What `plan` may assume of a model that is not at hand."""
 
-    layers: int | None = Field(None, ge=1, description="layers that are extracted")
-    width: int | None = Field(None, ge=1, description="features of a layer")
-    parameters: float | None = Field(None, ge=0, description="parameters of the model")
-    tokens: int | None = Field(None, ge=1, description="tokens of a sample")
+    layers: int | None = Field(default=None, ge=1, description="layers that are extracted")
+    width: int | None = Field(default=None, ge=1, description="features of a layer")
+    parameters: float | None = Field(default=None, ge=0, description="parameters of the model")
+    tokens: int | None = Field(default=None, ge=1, description="tokens of a sample")
 
 
 class ExpectSamples(Strict):
@@ -51,15 +52,21 @@ class ExpectSamples(Strict):
 class ModelEntry(Strict):
     """One model, or with `each` a product of models. Exactly one of model, train and read."""
 
-    name: str | None = Field(None, description="what tables and figures call it")
-    model: str | None = Field(None, description="a name for `repscape.load_model`")
-    train: str | None = Field(None, description="a training step that makes the model")
-    read: str | None = Field(None, description="a reader of representations from files")
-    options: dict[str, Any] = Field({}, description="options of load_model, the step or reader")
-    tags: Tags = Field({}, description="groups: objective, family, size, seed, …")
-    layers: Names | None = Field(None, description="instead of the study's layers")
-    each: Each = Field({}, description="lists to take every combination of; {name} stands for one")
-    expect: Expect = Field(Expect(), description="for `plan` where the model is not at hand")
+    name: str | None = Field(default=None, description="what tables and figures call it")
+    model: str | None = Field(default=None, description="a name for `repscape.load_model`")
+    train: str | None = Field(default=None, description="a training step that makes the model")
+    read: str | None = Field(default=None, description="a reader of representations from files")
+    options: dict[str, Any] = Field(
+        default={}, description="options of load_model, the step or reader"
+    )
+    tags: Tags = Field(default={}, description="groups: objective, family, size, seed, …")
+    layers: Names | None = Field(default=None, description="instead of the study's layers")
+    each: Each = Field(
+        default={}, description="lists to take every combination of; {name} stands for one"
+    )
+    expect: Expect = Field(
+        default=Expect(), description="for `plan` where the model is not at hand"
+    )
 
     @model_validator(mode="after")
     def _one_origin(self) -> ModelEntry:
@@ -75,11 +82,11 @@ class ModelEntry(Strict):
 class Subset(Strict):
     """Some samples of a data set; one of first, random, per_class and ids."""
 
-    first: int | None = Field(None, ge=1, description="the first so many")
-    random: int | None = Field(None, ge=1, description="so many drawn by the seed")
-    per_class: int | None = Field(None, ge=1, description="so many of each label")
-    ids: list[str | int] | None = Field(None, description="these")
-    seed: int = Field(0, ge=0, description="of the draw")
+    first: int | None = Field(default=None, ge=1, description="the first so many")
+    random: int | None = Field(default=None, ge=1, description="so many drawn by the seed")
+    per_class: int | None = Field(default=None, ge=1, description="so many of each label")
+    ids: list[str | int] | None = Field(default=None, description="these")
+    seed: int = Field(default=0, ge=0, description="of the draw")
 
     @model_validator(mode="after")
     def _one_way(self) -> Subset:
@@ -92,82 +99,91 @@ class Subset(Strict):
 class DataEntry(Strict):
     """One data set, or with `each` a product of them."""
 
-    name: str | None = Field(None, description="what tables call it; by default its own name")
+    name: str | None = Field(
+        default=None, description="what tables call it; by default its own name"
+    )
     data: str = Field(description="a name for `repscape.load_data`")
-    split: str | None = Field(None, description="its split")
-    options: dict[str, Any] = Field({}, description="further options of load_data")
-    subset: Subset | None = Field(None, description="only some samples")
-    each: Each = Field({}, description="as for models")
-    expect: ExpectSamples | None = Field(None, description="for `plan` where it is not at hand")
+    split: str | None = Field(default=None, description="its split")
+    options: dict[str, Any] = Field(default={}, description="further options of load_data")
+    subset: Subset | None = Field(default=None, description="only some samples")
+    each: Each = Field(default={}, description="as for models")
+    expect: ExpectSamples | None = Field(
+        default=None, description="for `plan` where it is not at hand"
+    )
 
 
 class CompareSettings(Strict):
     """Which representations are scored against each other, and how."""
 
     pairs: Literal["all", "between_models", "within_models"] = Field(
-        "all", description="all pairs of layers, only those of two models, or only of one"
+        default="all", description="all pairs of layers, only those of two models, or only of one"
     )
     align: Literal["strict", "intersection"] = Field(
-        "strict", description="refuse different samples, or compare those that all have"
+        default="strict", description="refuse different samples, or compare those that all have"
     )
     group: int | None = Field(
-        None, ge=1, description="models per task side; by default one task holds all pairs"
+        default=None, ge=1, description="models per task side; by default one task holds all pairs"
     )
-    memory_limit: str | None = Field(None, description="beyond the inputs, e.g. 2GiB")
-    device: str | None = Field(None, description="e.g. cuda; by default the CPU")
+    memory_limit: str | None = Field(default=None, description="beyond the inputs, e.g. 2GiB")
+    device: str | None = Field(default=None, description="e.g. cuda; by default the CPU")
 
 
 class DescribeSettings(Strict):
     """How representations are described."""
 
     together: bool = Field(
-        False, description="one mask of duplicates and one scale for all models, not per model"
+        default=False,
+        description="one mask of duplicates and one scale for all models, not per model",
     )
-    between: Names = Field((), description="measures between the layers of a profile")
-    controls: Names = Field((), description="shuffled, gaussian")
-    duplicates: Literal["drop", "keep", "error"] = Field("drop", description="equal samples")
-    seed: int = Field(0, ge=0, description="of the controls")
-    memory_limit: str | None = Field(None, description="beyond the inputs, e.g. 2GiB")
-    device: str | None = Field(None, description="e.g. cuda; by default the CPU")
+    between: Names = Field(default=(), description="measures between the layers of a profile")
+    controls: Names = Field(default=(), description="shuffled, gaussian")
+    duplicates: Literal["drop", "keep", "error"] = Field(
+        default="drop", description="equal samples"
+    )
+    seed: int = Field(default=0, ge=0, description="of the controls")
+    memory_limit: str | None = Field(default=None, description="beyond the inputs, e.g. 2GiB")
+    device: str | None = Field(default=None, description="e.g. cuda; by default the CPU")
 
 
 class Significance(Strict):
     """The null of every score."""
 
-    method: Literal["permutation"] = Field("permutation", description="random pairing of samples")
-    permutations: int = Field(200, ge=1, description="how many")
-    seed: int = Field(0, ge=0, description="of the permutations")
-    measures: Names | None = Field(None, description="only these; by default all that have a null")
+    method: Literal["permutation"] = Field(
+        default="permutation", description="random pairing of samples"
+    )
+    permutations: int = Field(default=200, ge=1, description="how many")
+    seed: int = Field(default=0, ge=0, description="of the permutations")
+    measures: Names | None = Field(
+        default=None, description="only these; by default all that have a null"
+    )
 
 
 class Use(Strict):
     """A named step with its options."""
 
     use: str = Field(description="name of the step, or package.module:ATTRIBUTE")
-    options: dict[str, Any] = Field({}, description="its options")
+    options: dict[str, Any] = Field(default={}, description="its options")
 
 
-Uses = Annotated[
-    tuple[Annotated[Use, BeforeValidator(_as_use)], ...], BeforeValidator(_as_list)
-]
+Uses = Annotated[tuple[Annotated[Use, BeforeValidator(_as_use)], ...], BeforeValidator(_as_list)]
 
 
 class StageResources(Strict):
     """What each task of a stage may use."""
 
-    cpus: int = Field(1, ge=1, description="processor cores, and threads of the task")
-    gpus: int = Field(0, ge=0, description="GPUs")
-    memory: str | None = Field(None, description="e.g. 16GiB")
-    minutes: int | None = Field(None, ge=1, description="time limit")
+    cpus: int = Field(default=1, ge=1, description="processor cores, and threads of the task")
+    gpus: int = Field(default=0, ge=0, description="GPUs")
+    memory: str | None = Field(default=None, description="e.g. 16GiB")
+    minutes: int | None = Field(default=None, ge=1, description="time limit")
 
 
 class ExtractSettings(Strict):
     """How models are run."""
 
-    batch_size: int | None = Field(None, ge=1, description="samples per forward pass")
-    device: str | None = Field(None, description="e.g. cuda; by default the CPU")
+    batch_size: int | None = Field(default=None, ge=1, description="samples per forward pass")
+    device: str | None = Field(default=None, description="e.g. cuda; by default the CPU")
     on_error: Literal["raise", "skip"] = Field(
-        "raise", description="what to do with a sample that cannot be read"
+        default="raise", description="what to do with a sample that cannot be read"
     )
 
 
@@ -179,24 +195,24 @@ class StudyFile(Strict):
     """A study: the question, the models and data that answer it, what is measured."""
 
     study: str = Field(pattern=NAME_PATTERN, description="name; also the output folder")
-    title: str | None = Field(None, description="heading of the report")
-    question: str | None = Field(None, description="what is asked, in a sentence or two")
+    title: str | None = Field(default=None, description="heading of the report")
+    question: str | None = Field(default=None, description="what is asked, in a sentence or two")
     models: tuple[ModelEntry, ...] = Field(min_length=1, description="the models")
     data: tuple[DataEntry, ...] = Field(min_length=1, description="the data sets")
-    layers: Names = Field(("*",), description="layers of every model: names or globs")
-    poolings: Names = Field(("mean",), description="over tokens or pixels")
-    extract: ExtractSettings = Field(ExtractSettings(), description="how models are run")
-    measures: Names = Field((), description="printable names, see `repscape measures`")
-    compare: CompareSettings = Field(CompareSettings(), description="which pairs")
+    layers: Names = Field(default=("*",), description="layers of every model: names or globs")
+    poolings: Names = Field(default=("mean",), description="over tokens or pixels")
+    extract: ExtractSettings = Field(default=ExtractSettings(), description="how models are run")
+    measures: Names = Field(default=(), description="printable names, see `repscape measures`")
+    compare: CompareSettings = Field(default=CompareSettings(), description="which pairs")
     significance: Annotated[Significance | None, BeforeValidator(_off)] = Field(
-        None, description="nulls and p-values; off by default"
+        default=None, description="nulls and p-values; off by default"
     )
-    descriptors: Names = Field((), description="printable names, e.g. gride")
-    describe: DescribeSettings = Field(DescribeSettings(), description="how")
-    analyses: Uses | None = Field(None, description="steps that make further tables")
-    figures: Uses | None = Field(None, description="steps that draw figures")
-    report: Uses | None = Field(None, description="steps that write sections of the report")
-    resources: dict[Literal[STAGES], StageResources] = Field(  # type: ignore[valid-type]
-        {}, description="per stage"
+    descriptors: Names = Field(default=(), description="printable names, e.g. gride")
+    describe: DescribeSettings = Field(default=DescribeSettings(), description="how")
+    analyses: Uses | None = Field(default=None, description="steps that make further tables")
+    figures: Uses | None = Field(default=None, description="steps that draw figures")
+    report: Uses | None = Field(default=None, description="steps that write sections of the report")
+    resources: dict[Stage, StageResources] = Field(default={}, description="per stage")
+    retries: int = Field(
+        default=0, ge=0, le=100, description="how often a failed task is tried again"
     )
-    retries: int = Field(0, ge=0, le=100, description="how often a failed task is tried again")

@@ -141,7 +141,7 @@ class Study:
 
     def resources(self, stage: str) -> Resources:
         """What each task of a stage may use."""
-        given = self.file.resources.get(stage, StageResources())  # type: ignore[call-overload]
+        given = self.file.resources.get(stage, StageResources())
         memory = None if given.memory is None else parse_bytes(given.memory)
         return Resources(given.cpus, given.gpus, memory, given.minutes)
 
@@ -327,8 +327,8 @@ def _with_steps(study: Study) -> Study:
             for table in step.needs:
                 if table not in known:
                     raise source.error(
-                        path, f"{name!r} needs the table {table!r}, and there are: "
-                        + ", ".join(known)
+                        path,
+                        f"{name!r} needs the table {table!r}, and there are: " + ", ".join(known),
                     )
             found.append(Chosen(step, _options(source, step, options, (*path, "options")).options))
             if where == "analyses":

@@ -112,13 +112,13 @@ def parse_source(text: str, name: str) -> Source:
             raise StudyError(f"{name}:1:1: the file is empty: a study begins with `study: NAME`")
         places: dict[Path_, str] = {}
         _Reader(name, places).visit(node, (), frozenset())
-        content = loader.construct_document(node)  # type: ignore[no-untyped-call]
+        content = loader.construct_document(node)
     except yaml.MarkedYAMLError as problem:
         raise StudyError(_syntax(name, problem)) from None
     except yaml.YAMLError as problem:
         raise StudyError(f"{name}:1:1: not YAML: {' '.join(str(problem).split())}") from None
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
     if not isinstance(content, dict):
         raise StudyError(f"{name}:1:1: a study is a mapping that begins with `study: NAME`")
     return Source(name, content, places)

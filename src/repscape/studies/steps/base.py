@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from repscape.report.page import Headline, Section
-    from repscape.representation import Representation
-    from repscape.store import Store
     from repscape.tasks import Task
 
     Tables: TypeAlias = "Mapping[str, pd.DataFrame]"
@@ -236,5 +234,3 @@ def _discover() -> None:
         importlib.import_module(f"{package.__name__}.{module.name}")
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
         entry.load()  # a module whose import registers its steps
-
-

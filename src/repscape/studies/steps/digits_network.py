@@ -25,9 +25,9 @@ class DigitsNetworkOptions(Options):
     """How a network is trained; see `repscape.training.train.TrainingRecipe`."""
 
     architecture: str = Field(description="cnn, mlp or transformer")
-    objective: str = Field("supervised", description="supervised or self-supervised")
-    seed: int = Field(0, description="of the parameters and the order of the images")
-    epochs: int = Field(10, description="passes over the images")
+    objective: str = Field(default="supervised", description="supervised or self-supervised")
+    seed: int = Field(default=0, description="of the parameters and the order of the images")
+    epochs: int = Field(default=10, description="passes over the images")
 
     def model_post_init(self, context: Any) -> None:
         """Refuse what cannot be trained."""
@@ -72,7 +72,7 @@ def _expect(options: DigitsNetworkOptions) -> dict[str, float]:
     operations = 6.0 * parameters * places * views * 1_348 * options.epochs
     return {
         "layers": len(HIDDEN_LAYERS),
-        "width": 64,
+        "width": 128 if options.architecture == "mlp" else 64,
         "parameters": parameters,
         "tokens": places,
         "training_operations": operations,

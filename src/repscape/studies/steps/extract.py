@@ -78,8 +78,7 @@ def run_reading(store: Store, task: Task) -> None:
         )
         origin = replace(rep.origin, model=arguments["model_name"], layer=layer)
         stored = store.save_representation(recipe, replace(rep, origin=origin))
-        for pooling in known["poolings"]:
-            rows.append(_row(layer, pooling, stored))
+        rows += [_row(layer, pooling, stored) for pooling in known["poolings"]]
     store.write_table(task.recipe, pd.DataFrame(rows))
 
 
@@ -111,9 +110,9 @@ def _model(store: Store, task: Task) -> Any:
     if "load" in arguments:
         load = import_attribute(arguments["load"])
         return load(store, task.recipe.inputs["training"], arguments["model_options"])
-    from repscape.extract.models import load_model
-
-    model = load_model(arguments["model"], **arguments["model_options"])
+    model = import_attribute("repscape:load_model")(
+        arguments["model"], **arguments["model_options"]
+    )
     planned = task.recipe.parameters["model_revision"]
     if model.revision != planned:
         raise StudyError(

@@ -33,7 +33,9 @@ RULES = ("last", "matched_depth_mean", "most_alike")
 class SimilarityOptions(Options):
     """How layers make one score per pair of models."""
 
-    rule: str = Field("last", description=", ".join(RULES), pattern=f"^({'|'.join(RULES)})$")
+    rule: str = Field(
+        default="last", description=", ".join(RULES), pattern=f"^({'|'.join(RULES)})$"
+    )
 
 
 def summary_tables(
@@ -54,9 +56,7 @@ def summary_tables(
     return {name: pd.concat(found, ignore_index=True) for name, found in pieces.items()}
 
 
-def figures(
-    tables: Mapping[str, pd.DataFrame], options: SimilarityOptions
-) -> dict[str, Figure]:
+def figures(tables: Mapping[str, pd.DataFrame], options: SimilarityOptions) -> dict[str, Figure]:
     """Every figure that the scores allow."""
     drawn: dict[str, Figure] = {}
     for symmetric, part in _parts(tables["scores"]):

@@ -59,7 +59,7 @@ def run_marks_table(store: Store, task: Task) -> None:
     for values, part in geometry.groupby(context, sort=False, dropna=False):
         marks = marks_of(part)
         for position, (name, value) in enumerate(zip(context, values, strict=True)):
-            marks.insert(position, name, value)
+            marks.insert(position, name, str(value))
         pieces.append(marks)
     store.write_table(task.recipe, pd.concat(pieces, ignore_index=True))
 
@@ -145,7 +145,8 @@ def _scores(
     wanted = (a >= 0) & (b >= 0)
     _, first = np.unique(code[wanted], return_index=True)  # sorted by a, then b
     chosen = np.flatnonzero(wanted)[first]
-    return _with_context(names.put_in(table.iloc[chosen].reset_index(drop=True), ("_a", "_b")), group)
+    rows = table.iloc[chosen].reset_index(drop=True)
+    return _with_context(names.put_in(rows, ("_a", "_b")), group)
 
 
 def _positions(
