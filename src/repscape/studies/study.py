@@ -19,6 +19,7 @@ from repscape.studies.problems import check
 from repscape.studies.schema import (
     DataEntry,
     ModelEntry,
+    Stage,
     StageResources,
     StudyFile,
     Subset,
@@ -139,7 +140,7 @@ class Study:
         """Names the content of the study file."""
         return digest_json(self.source.content)
 
-    def resources(self, stage: str) -> Resources:
+    def resources(self, stage: Stage) -> Resources:
         """What each task of a stage may use."""
         given = self.file.resources.get(stage, StageResources())
         memory = None if given.memory is None else parse_bytes(given.memory)
