@@ -72,8 +72,8 @@ def in_words(agreement: pd.DataFrame) -> list[str]:
                 f"Between {a} and {b} no measure can be correlated: {rows['reason'].iloc[0]}."
             )
             continue
-        best = known.loc[known["spearman"].idxmax()]
-        worst = known.loc[known["spearman"].idxmin()]
+        ranked = known.sort_values("spearman", kind="stable")
+        worst, best = ranked.iloc[0], ranked.iloc[-1]
         sentences.append(
             f"Between {a} and {b} the scores of the {int(known['pairs'].max())} pairs of models "
             f"have a mean rank correlation of {known['spearman'].mean():.2f} over "
@@ -108,8 +108,7 @@ def _row(
         return {**row, **dict.fromkeys(("spearman", "pearson", "p_value")), "reason": few}
     arrays = [matrix.values.to_numpy(float) for matrix in (a, b)]
     spearman, pearson = (
-        _or_none(Consistency(how)(arrays, usable))  # type: ignore[arg-type]
-        for how in ("spearman", "pearson")
+        _or_none(Consistency(how)(arrays, usable)) for how in ("spearman", "pearson")
     )
     if spearman is None:
         same = "the scores do not vary on one of them"

@@ -14,9 +14,11 @@ from repscape.data.protein_families import protein_families
 from repscape.extras import import_extra
 from repscape.training.pretraining import PretrainingRecipe
 
-ALPHABET = (
-    "<cls> <pad> <eos> <unk> L A G V S E R T I D P K Q N F Y M H W C X B U Z O . - <null_1> <mask>"
-).split()
+ALPHABET = [
+    *("<cls>", "<pad>", "<eos>", "<unk>"),
+    *"LAGVSERTIDPKQNFYMHWCXBUZO.-",
+    *("<null_1>", "<mask>"),
+]
 """The tokens of ESM-2, in their order."""
 
 _CHOSEN, _MASKED, _REPLACED = 0.15, 0.8, 0.1
@@ -88,4 +90,4 @@ def lesson(recipe: PretrainingRecipe) -> ESMLesson:
 
 def data_revision() -> str:
     """A digest of the sequences."""
-    return value_revision(*(f"{p.id} {p.sequence}" for p in protein_families()))
+    return value_revision([f"{p.id} {p.sequence}" for p in protein_families()])

@@ -25,6 +25,6 @@ def open_protein_families(
         name="protein-families",
         ids=np.asarray([protein.id for protein in found]),
         readers={"protein": [protein.sequence for protein in found]},
-        find_revision=lambda: value_revision(*(f"{p.id} {p.sequence}".encode() for p in found)),
+        find_revision=lambda: value_revision([f"{p.id} {p.sequence}" for p in found]),
         labels=np.asarray([protein.family for protein in found]),
     )

@@ -26,7 +26,7 @@ def open_python_docs(
         name=f"python-docs-{kind}",
         ids=np.asarray([piece.id for piece in found]),
         readers={"text": [piece.text for piece in found]},
-        find_revision=lambda: value_revision(*(f"{p.id}\x1f{p.text}".encode() for p in found)),
+        find_revision=lambda: value_revision([f"{p.id}\x1f{p.text}" for p in found]),
         split=part,
         labels=np.asarray([piece.topic for piece in found]),
     )
