@@ -205,8 +205,8 @@ class Store:
     def load_representation(self, key: str) -> Representation:
         """Read a representation after checking its checksums.
 
-        The values are memory-mapped if they lie in one shard; several shards are joined into
-        one array in memory.
+        The values are memory-mapped, also where they lie in several shards; only shards whose
+        rows do not fill whole pages are joined into one array in memory.
 
         Raises
         ------
