@@ -93,6 +93,6 @@ def test_the_models_of_code_stand_last_on_code() -> None:
         "CodeLlama-7b-Python-hf",
         "mine",
     ]
-    assert order_of_models(scores, "Winogrande") == sorted(names[:4]) + ["mine"]
+    assert order_of_models(scores, "Winogrande") == [*sorted(names[:4]), "mine"]
     assert short_names(["pythia-6.9b-deduped", "mine"]) == ["pythia-deduped", "mine"]
     assert len(MODELS) == 13
