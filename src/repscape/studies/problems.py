@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from repscape.studies.yaml_file import Source, unknown_key
 
 Path = Sequence[str | int]
 
+_KEY = "[key]"  # what pydantic appends where the key itself is wrong
 _MENDS = {
     "string_type": "give text; quote it where YAML would read a number, true or a list",
     "int_type": "give a whole number",
@@ -51,7 +53,9 @@ def _lines(
 ) -> Iterable[str]:
     seen: set[tuple[str | int, ...]] = set()
     for error in found.errors(include_url=False):
-        inner = _real(source, path, error["loc"])
+        if error["type"] == "too_short" and error.get("input"):
+            continue  # what stands in the list is wrong, and said so
+        inner = _real(source, path, [part for part in error["loc"] if part != _KEY])
         if inner in seen and error["type"] != "extra_forbidden":
             continue  # another member of a union says the same
         seen.add(inner)
@@ -94,6 +98,8 @@ def _message(schema: type[BaseModel], error: Any, path: Path) -> str:
         return f"{error['loc'][-1]!r} is missing: {_describe(schema, path[:-1], name)}"
     if kind == "value_error":
         return str(error["ctx"]["error"])
+    if kind == "literal_error" and error["loc"][-1] == _KEY:
+        return unknown_key(name, _quoted(error["ctx"]["expected"]))
     if kind == "literal_error":
         return f"{_called(path)}={_show(given)}: write {error['ctx']['expected']}"
     if kind == "string_pattern_mismatch":
@@ -105,6 +111,10 @@ def _message(schema: type[BaseModel], error: Any, path: Path) -> str:
     if mend is None and kind.startswith(("greater_than", "less_than")):
         mend = error["msg"].replace("Input should be", "give a number").rstrip(".")
     return f"{_called(path)}={_show(given)}: {mend or error['msg']}"
+
+
+def _quoted(text: str) -> list[str]:
+    return re.findall(r"'([^']*)'", text)
 
 
 def _called(path: Path) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from repscape.compute.memory import parse_bytes
 from repscape.errors import InvalidParameterError
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -28,6 +29,13 @@ def _as_use(value: Any) -> Any:
     return {"use": value} if isinstance(value, str) else value
 
 
+def _memory(value: Any) -> Any:
+    if value is not None:
+        parse_bytes(value)  # raises what to write
+    return value if value is None else str(value)
+
+
+Memory = Annotated[str | None, BeforeValidator(_memory)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 Scalar = str | int | float | bool
 Tags = dict[str, Scalar]
@@ -124,7 +132,7 @@ class CompareSettings(Strict):
     group: int | None = Field(
         default=None, ge=1, description="models per task side; by default one task holds all pairs"
     )
-    memory_limit: str | None = Field(default=None, description="beyond the inputs, e.g. 2GiB")
+    memory_limit: Memory = Field(default=None, description="beyond the inputs, e.g. 2GiB")
     device: str | None = Field(default=None, description="e.g. cuda; by default the CPU")
 
 
@@ -141,7 +149,7 @@ class DescribeSettings(Strict):
         default="drop", description="equal samples"
     )
     seed: int = Field(default=0, ge=0, description="of the controls")
-    memory_limit: str | None = Field(default=None, description="beyond the inputs, e.g. 2GiB")
+    memory_limit: Memory = Field(default=None, description="beyond the inputs, e.g. 2GiB")
     device: str | None = Field(default=None, description="e.g. cuda; by default the CPU")
 
 
@@ -173,7 +181,7 @@ class StageResources(Strict):
 
     cpus: int = Field(default=1, ge=1, description="processor cores, and threads of the task")
     gpus: int = Field(default=0, ge=0, description="GPUs")
-    memory: str | None = Field(default=None, description="e.g. 16GiB")
+    memory: Memory = Field(default=None, description="e.g. 16GiB")
     minutes: int | None = Field(default=None, ge=1, description="time limit")
 
 

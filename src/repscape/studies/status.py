@@ -9,6 +9,7 @@ from pathlib import Path
 from repscape.execution.ledger import read_failures
 from repscape.execution.outcomes import Failure
 from repscape.store import Store
+from repscape.store.leases import read_leases
 from repscape.studies.snapshot import Planned, Snapshot, read_snapshot
 
 
@@ -102,6 +103,10 @@ def _stage(
 
 
 def _running(snapshot: Snapshot, store: Store, done: set[str]) -> dict[str, str]:
-    """The tasks that some worker holds, and who it is."""
-    del snapshot, store, done
-    return {}
+    """The tasks that some worker holds, and who it is; leases of dead ones do not count."""
+    wanted = {task.key for task in snapshot.tasks} - done
+    found = {}
+    for key, holder in read_leases(store.root).items():
+        if key in wanted and not holder.is_known_dead:
+            found[key] = f"{holder.host.partition(' ')[0]}, process {holder.pid}"
+    return found
