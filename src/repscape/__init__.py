@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from repscape.compare import compare as compare
     from repscape.compare import similarity_matrix as similarity_matrix
     from repscape.data.files import load as load
+    from repscape.data.load_data import load_data as load_data
     from repscape.describe import Descriptions as Descriptions
     from repscape.describe import describe as describe
     from repscape.extract.extract import extract as extract
@@ -57,6 +58,7 @@ _HOMES = {
     "get_descriptor": "repscape.geometry.base",
     "get_measure": "repscape.measures.base",
     "load": "repscape.data.files",
+    "load_data": "repscape.data.load_data",
     "measures": "repscape.catalogue",
     "profile": "repscape.profile",
     "similarity_matrix": "repscape.compare",

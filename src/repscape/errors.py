@@ -62,6 +62,17 @@ class UnreadableFileError(RepscapeError, ValueError):
     """A file is missing, truncated or not of the kind that its name says."""
 
 
+class SampleError(RepscapeError, ValueError):
+    """One sample cannot be read or prepared; the message says which, and why.
+
+    `extract(…, on_error="skip")` leaves such samples out and lists them.
+    """
+
+
+class MissingExtraError(RepscapeError, ImportError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+
 class ConformanceError(RepscapeError, AssertionError):
     """A measure does not do what it declares; the message lists every failed check."""
 
