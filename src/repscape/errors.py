@@ -97,6 +97,10 @@ class StoreNotWritableError(StoreError, OSError):
     """The store is on a full or read-only disk, or the user may not write there."""
 
 
+class TaskFailedError(RepscapeError, RuntimeError):
+    """A task of a run failed; the message holds its error and its traceback."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the end of an error message: the near matches of `name`, or all of `known`.
 

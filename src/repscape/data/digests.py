@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,8 @@ def files_revision(files: Mapping[str, Path] | Sequence[Path], **what: Any) -> C
     return digest
 
 
-def value_revision(*parts: bytes | str, **what: Any) -> str:
-    """Return a digest of values in memory and of the options `what`."""
+def value_revision(parts: Iterable[bytes | str], **what: Any) -> str:
+    """Return a digest of values in memory, in their order, and of the options `what`."""
     digest = hashlib.sha256()
     for part in parts:
         raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part

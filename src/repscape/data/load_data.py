@@ -6,7 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
@@ -24,26 +24,29 @@ class Scheme:
     example: str
     summary: str
     open: Callable[..., DataSource]
+    also: type | None = None
 
     @property
     def options(self) -> list[str]:
         """The names of the options that it takes."""
-        return list(inspect.signature(self.open).parameters)[1:]
+        own = [p.name for p in _parameters(self.open) if p.kind is not p.VAR_KEYWORD]
+        return own[1:] + ([field.name for field in fields(self.also)] if self.also else [])
 
 
 _SCHEMES: dict[str, Scheme] = {}
 
 
 def data_scheme(
-    name: str, example: str, summary: str
+    name: str, example: str, summary: str, also: type | None = None
 ) -> Callable[[Callable[..., DataSource]], Callable[..., DataSource]]:
     """Register a function that opens a data source: `open(location, **options)`.
 
-    A module in `repscape/data/sources` that does so is found by itself.
+    A module in `repscape/data/sources` that does so is found by itself. Options are its keyword
+    arguments, and the fields of the dataclass `also`, if one is named.
     """
 
     def register(function: Callable[..., DataSource]) -> Callable[..., DataSource]:
-        _SCHEMES[name] = Scheme(name, example, summary, function)
+        _SCHEMES[name] = Scheme(name, example, summary, function, also)
         return function
 
     return register
@@ -92,34 +95,45 @@ def load_data(
     MissingExtraError
         If an optional package is missing.
     """
+    if isinstance(data, str):
+        return _open(data, revision, options)
     if isinstance(data, DataSource):
-        source = _call(lambda given: given, data, "a DataSource", options)
-    elif isinstance(data, str):
-        source = _open(data, options)
+        _check("a DataSource", options, [])
+        source = data
     else:
         from repscape.data.sources.iterable import from_iterable
 
-        source = _call(from_iterable, data, "an iterable", options)
-    return source if revision is None else replace(source, find_revision=lambda: revision)
+        _check("an iterable", options, [p.name for p in _parameters(from_iterable)][1:])
+        source = from_iterable(data, **options)
+    return _as_revision(source, revision)
 
 
-def _open(name: str, options: dict[str, Any]) -> DataSource:
+def _open(name: str, revision: str | None, options: dict[str, Any]) -> DataSource:
     kind, colon, location = name.partition(":")
     if kind not in schemes():
         raise UnknownNameError(f"data {name!r}: {_mend(kind, colon, name)}")
     scheme = schemes()[kind]
     if not location and ":" in scheme.example:
         raise InvalidParameterError(f"data {name!r}: say which, e.g. {scheme.example!r}")
-    return _call(scheme.open, location, name, options)
+    _check(f"data {name!r}", options, scheme.options)
+    if "revision" in scheme.options:  # a branch or commit to load
+        return scheme.open(location, revision=revision, **options)
+    return _as_revision(scheme.open(location, **options), revision)
 
 
-def _call(function: Callable[..., DataSource], first: Any, name: str, options: Any) -> DataSource:
-    known = list(inspect.signature(function).parameters)[1:]
+def _as_revision(source: DataSource, revision: str | None) -> DataSource:
+    return source if revision is None else replace(source, find_revision=lambda: revision)
+
+
+def _parameters(function: Callable[..., DataSource]) -> list[inspect.Parameter]:
+    return list(inspect.signature(function).parameters.values())
+
+
+def _check(what: str, options: dict[str, Any], known: list[str]) -> None:
     for option in options:
         if option not in known:
             mend = did_you_mean(option, known) if known else "it takes no options"
-            raise InvalidParameterError(f"data {name!r} has no option {option!r}: {mend}")
-    return function(first, **options)
+            raise InvalidParameterError(f"{what} has no option {option!r}: {mend}")
 
 
 def _mend(kind: str, colon: str, name: str) -> str:

@@ -47,7 +47,7 @@ def from_iterable(
         name=name,
         ids=_ids(samples),
         readers={modality or _modality(contents[0]): contents},
-        find_revision=lambda: value_revision(*map(_fingerprint, samples)),
+        find_revision=lambda: value_revision(map(_fingerprint, samples)),
         split=split,
         labels=None if unlabelled else np.asarray(labels),
         columns={key: np.asarray(values) for key, values in columns.items()},
