@@ -6,6 +6,8 @@ Each function appends its task's name to a log when it begins, so that tests can
 from __future__ import annotations
 
 import os
+import signal
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ def array_task(
     needs: tuple[Task, ...] = (),
     run: str = "add_up",
     cpus: int = 1,
+    gpus: int = 0,
+    minutes: int | None = None,
     **arguments: Any,
 ) -> Task:
     """Makes an array: the sum of those that it needs, and what its name adds."""
@@ -33,7 +37,7 @@ def array_task(
         stage="test",
         arguments={"log": str(log), **arguments},
         needs=needs,
-        resources=Resources(cpus=cpus),
+        resources=Resources(cpus=cpus, gpus=gpus, minutes=minutes),
     )
 
 
@@ -58,6 +62,32 @@ def fail(store: Store, task: Task) -> None:
     store.write_arrays(task.recipe, {"values": np.arange(3.0)})
 
 
+def sleep(store: Store, task: Task) -> None:
+    """Takes `arguments["seconds"]`, the first time only if a file `arguments["once"]` is named."""
+    note(task)
+    once = task.arguments.get("once")
+    if once is None or not Path(once).exists():
+        if once is not None:
+            Path(once).touch()
+        time.sleep(task.arguments["seconds"])
+    store.write_arrays(task.recipe, {"values": np.arange(3.0)})
+
+
+def die(store: Store, task: Task) -> None:
+    """Kills its own process until it has begun `arguments["deaths"]` times."""
+    note(task)
+    if times_begun(Path(task.arguments["log"]))[task.label] <= task.arguments["deaths"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    store.write_arrays(task.recipe, {"values": np.arange(3.0)})
+
+
+def see(store: Store, task: Task) -> None:
+    """Stores the process and the GPUs that it may see."""
+    time.sleep(task.arguments["seconds"])
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "all")
+    store.write_arrays(task.recipe, {"pid": np.asarray([os.getpid()]), "gpus": np.asarray([seen])})
+
+
 def count_threads(store: Store, task: Task) -> None:
     import numba
     import torch
@@ -66,6 +96,13 @@ def count_threads(store: Store, task: Task) -> None:
     blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     counted = [torch.get_num_threads(), numba.get_num_threads(), *blas]
     store.write_arrays(task.recipe, {"threads": np.asarray(counted)})
+
+
+def tell_pid(store: Store, task: Task) -> None:
+    """Says who runs it, and never ends."""
+    Path(f"{task.arguments['log']}.pid").write_text(str(os.getpid()))
+    note(task)
+    time.sleep(600)
 
 
 def note(task: Task) -> None:

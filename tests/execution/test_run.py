@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from small_tasks import array_task, begun
@@ -11,16 +9,6 @@ from repscape.execution.ledger import read_failures
 from repscape.execution.outcomes import Event
 from repscape.execution.run import run_tasks
 from repscape.store import Store
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "log"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
 
 
 def test_each_task_runs_once_after_what_it_needs(store, log):

@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from repscape.errors import InvalidRepresentationError, UnknownNameError
+from repscape.errors import UnknownNameError
 from repscape.extract.layers import Call
-from repscape.extract.layouts import LayoutReader
 from repscape.extract.marks import Marks
 from repscape.extract.places import Places
 from repscape.extract.pooling import POOLINGS, get_pooling

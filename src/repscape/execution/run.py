@@ -19,6 +19,8 @@ from repscape.execution.graph import Graph
 from repscape.execution.inline import InlineExecutor
 from repscape.execution.ledger import record_failure
 from repscape.execution.outcomes import Event, Failure, RunResult, What
+from repscape.execution.processes import ProcessExecutor
+from repscape.store.leases import Leases
 
 if TYPE_CHECKING:
     from repscape.store import Store
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 Report = Callable[[Event], None]
 LOST_RETRIES = 2
 _WAIT_SECONDS = 1.0
+_LOOK_SECONDS = 0.2
 
 
 def run_tasks(
@@ -87,7 +90,10 @@ def get_executor(name: str) -> Executor:
     return EXECUTORS[name]()
 
 
-EXECUTORS: dict[str, Callable[[], Executor]] = {"inline": InlineExecutor}
+EXECUTORS: dict[str, Callable[[], Executor]] = {
+    "inline": InlineExecutor,
+    "processes": ProcessExecutor,
+}
 
 
 class _Driver:
@@ -113,17 +119,24 @@ class _Driver:
         self._failed: list[Failure] = []
         self._blocked: list[Task] = []
         self._unwritable: Failure | None = None
+        self._leases = Leases(store.root)
+        self._elsewhere: dict[str, Task] = {}
 
     def run(self) -> RunResult:
         for task in self._graph.tasks.values():
             if self._store.has(task.key):
                 self._finish(task, "found")
         while self._graph.unfinished:
+            self._look_elsewhere()
             self._start()
-            if not self._began:
+            if self._began:
+                pause = _LOOK_SECONDS if self._elsewhere else _WAIT_SECONDS
+                for ended in self._executor.ended(pause):
+                    self._settle(ended)
+            elif self._elsewhere and self._unwritable is None:
+                time.sleep(_LOOK_SECONDS)
+            else:
                 break
-            for ended in self._executor.ended(_WAIT_SECONDS):
-                self._settle(ended)
         if self._unwritable is not None:
             raise StoreNotWritableError(self._unwritable.message)
         if self._graph.unfinished:
@@ -138,7 +151,7 @@ class _Driver:
             return
         while room := self._executor.room():
             ready = list(islice(self._graph.ready(), room))
-            missing = [task for task in ready if not self._is_found(task)]
+            missing = [task for task in ready if not self._is_someone_elses(task)]
             started = self._executor.start(missing)
             keys = {task.key for task in started}
             for task in started:
@@ -150,12 +163,29 @@ class _Driver:
             if not ready or len(keys) < len(missing):
                 return
 
-    def _is_found(self, task: Task) -> bool:
-        """Whether another run has made the artefact in the meantime."""
-        there = self._store.has(task.key)
-        if there:
+    def _is_someone_elses(self, task: Task) -> bool:
+        """Whether another run has made the artefact in the meantime, or is about to."""
+        if self._store.has(task.key):
             self._finish(task, "found")
-        return there
+            return True
+        held = self._leases.is_held(task.key)
+        if held:
+            self._wait_for(task)
+        return held
+
+    def _wait_for(self, task: Task) -> None:
+        self._elsewhere[task.key] = task
+        self._tell(Event(task, "elsewhere"))
+
+    def _look_elsewhere(self) -> None:
+        """What became of the tasks that other runs are at."""
+        for task in list(self._elsewhere.values()):
+            if self._store.has(task.key):
+                del self._elsewhere[task.key]
+                self._finish(task, "found")
+            elif not self._leases.is_held(task.key):
+                del self._elsewhere[task.key]
+                self._graph.offer(task.key)
 
     def _settle(self, ended: Ended) -> None:
         task = self._graph.tasks[ended.key]
@@ -163,6 +193,9 @@ class _Driver:
         outcome = ended.outcome
         if self._store.has(task.key):
             self._finish(task, "found" if outcome and outcome.what == "found" else "made", seconds)
+            return
+        if outcome is not None and outcome.what == "held":
+            self._wait_for(task)
             return
         failure = outcome.failure if outcome is not None else None
         if failure is not None:

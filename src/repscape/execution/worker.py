@@ -21,6 +21,7 @@ from repscape.errors import ArtefactMissingError, RepscapeError, StoreNotWritabl
 from repscape.execution.ledger import forget_failure, read_task_file, record_failure
 from repscape.execution.outcomes import Failure, Outcome
 from repscape.execution.threads import limited_threads
+from repscape.store.leases import Leases
 
 if TYPE_CHECKING:
     from repscape.store import Store
@@ -30,7 +31,7 @@ _STATUS = {"made": 0, "found": 0, "failed": 1, "held": os.EX_TEMPFAIL}
 
 
 def perform(task: Task, store: Store) -> Outcome:
-    """Make the artefact of a task unless the store has it.
+    """Make the artefact of a task unless the store has it or another worker is at it.
 
     An error that the task raises is recorded beside the artefacts and returned, not raised.
     """
@@ -38,16 +39,26 @@ def perform(task: Task, store: Store) -> Outcome:
         return Outcome("found")
     begin = time.time()
     try:
-        with limited_threads(task.resources.cpus):
-            task.make(store)
-        if not store.has(task.key):
-            raise ArtefactMissingError(f"task {task.label!r} ended without its artefact {task.key}")
+        lease = Leases(store.root).take(task.key)
+        if lease is None:
+            return Outcome("held")
+        with lease:
+            return _make(task, store)
     except Exception as problem:
         failure = _failure(task, problem, begin)
         # A disk that is full has no room for the record either: the outcome carries it.
         with contextlib.suppress(StoreNotWritableError):
             record_failure(failure, store)
         return Outcome("failed", failure)
+
+
+def _make(task: Task, store: Store) -> Outcome:
+    if store.has(task.key):  # committed before the lease was taken
+        return Outcome("found")
+    with limited_threads(task.resources.cpus):
+        task.make(store)
+    if not store.has(task.key):
+        raise ArtefactMissingError(f"task {task.label!r} ended without its artefact {task.key}")
     forget_failure(task.key, store)
     return Outcome("made")
 

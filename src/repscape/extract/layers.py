@@ -112,11 +112,9 @@ def call_names(calls: Sequence[Call], aliases: Mapping[str, str] | None = None) 
         canonical.setdefault(_split(site), name)
     named = {}
     for call in calls:
-        name = canonical.get((call.layer, call.index))
-        if name is None:
-            layer = canonical.get((call.layer, None), call.layer)
-            name = f"{layer}#{call.index}" if call.layer in repeated else layer
-        named[call] = name
+        layer = canonical.get((call.layer, None), call.layer)
+        numbered = f"{layer}#{call.index}" if call.layer in repeated else layer
+        named[call] = canonical.get((call.layer, call.index), numbered)
     return named
 
 

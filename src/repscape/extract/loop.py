@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from repscape.errors import InvalidRepresentationError, NonFiniteError
-from repscape.extract.forward import Forward, RowsOf, Site, Wanted
+from repscape.extract.forward import Forward, RowsOf, Site, Wanted, is_out_of_memory
 from repscape.extract.layers import Selection
 from repscape.extract.rows import Rows, RowSpec
 from repscape.extract.runners import LocalRunner, Runner
@@ -44,7 +44,7 @@ class Layer:
         """Whether all of it is in the store already."""
         return isinstance(self.sink, StoredSink)
 
-    def take(self, window: Window, rows: Rows, kept: npt.DTypeLike, allow: bool) -> None:
+    def take(self, window: Window, rows: Rows, kept: str | None, allow: bool) -> None:
         """Hand on the rows of a window."""
         columns = {**window.columns}
         if self.spec.numbered:
@@ -60,7 +60,7 @@ class Layer:
     def _kept(
         self,
         values: npt.NDArray[Any],
-        dtype: npt.DTypeLike,
+        dtype: str | None,
         window: Window,
         counts: npt.NDArray[np.int64],
         allow: bool,
@@ -90,7 +90,7 @@ class Extraction:
     feed: Feed
     store: Store | None
     shard_rows: int
-    kept: npt.DTypeLike = None
+    kept: str | None = None
     beside: Mapping[str, Any] = field(default_factory=dict)
     make_runner: MakeRunner | None = None
 
@@ -122,11 +122,12 @@ class Extraction:
         missing = [layer for layer in layers if not layer.is_stored]
         done = min((layer.sink.samples_done for layer in missing), default=math.inf)
         plan = JointPlan(self.feed, [layer.sink for layer in missing])
-        shard_rows = next((x.sink.shard_rows for x in missing if _is_storing(x)), self.shard_rows)
-        runner = LocalRunner(self.forward, wanted) if self.make_runner is None else (
-            self.make_runner(wanted)
+        runner = (
+            LocalRunner(self.forward, wanted)
+            if self.make_runner is None
+            else (self.make_runner(wanted))
         )
-        windows = self.feed.windows(plan.current, shard_rows)
+        windows = self.feed.windows(plan.first, plan.shard_rows or self.shard_rows)
         with runner:
             for window, rows in runner.run(windows, done, plan, learned):
                 for layer in layers:
@@ -143,10 +144,19 @@ class Extraction:
         recipe = next(iter(self.sources.values())).trace_recipe
         if self.store is not None and self.store.has(recipe.key):
             return Trace.load(self.store, recipe), {}
-        trace, rows = self.forward.learn(first)
+        trace, rows = self._learn(first)
         if self.store is not None:
             trace.save(self.store, recipe)
         return trace, rows
+
+    def _learn(self, first: Pass) -> tuple[Trace, RowsOf]:
+        try:
+            return self.forward.learn(first)
+        except Exception as problem:
+            smaller = self.feed.first_pass(1) if self.feed.is_repeatable else None
+            if smaller is None or not is_out_of_memory(problem):
+                raise
+        return self.forward.learn(smaller)
 
     def _open(self, trace: Trace, first: Pass, stack: ExitStack) -> list[Layer]:
         layers, names = [], self.selection.names(trace.calls)
@@ -185,9 +195,9 @@ class JointPlan:
         self._sinks = [sink for sink in sinks if isinstance(sink, StoringSink)]
         self._own = feed.plan()
         self.can_shrink = feed.is_repeatable
-        begun = [sink.plan for sink in self._sinks if sink.is_begun]
-        recorded = begun or [sink.plan for sink in self._sinks]
-        self.current: Mapping[str, Any] = recorded[0] if recorded else self._own
+        begun = [sink for sink in self._sinks if sink.is_begun] or self._sinks
+        self.first: Mapping[str, Any] = begun[0].plan if begun else self._own
+        self.shard_rows = begun[0].shard_rows if begun else None
 
     def batch_samples(self) -> int:
         """The samples of a batch from the next row on."""
@@ -207,10 +217,6 @@ class JointPlan:
         for sink in self._sinks:
             if sink.plan["batch_samples"] != size:
                 sink.change_plan({**sink.plan, "batch_samples": size})
-
-
-def _is_storing(layer: Layer) -> bool:
-    return isinstance(layer.sink, StoringSink)
 
 
 def _by_plan(layers: Sequence[Layer]) -> Iterator[list[Layer]]:

@@ -82,6 +82,11 @@ class Places:
 
 def _tokens(whole: torch.Tensor, values: torch.Tensor, marks: Marks, mask: torch.Tensor) -> Places:
     attended = mask if marks.attended is None else marks.attended
+    if not bool(mask.any(1).all()):
+        raise InvalidRepresentationError(
+            "no token that counts for some sample of the batch: of an encoder–decoder, the encoder "
+            "reads the prompt and the decoder writes the answer (option part)"
+        )
     if mask.shape == values.shape[:2]:
         return Places(whole, values, 3, mask, attended, marks.token_ids, is_text=True)
     if bool(mask.all()) and mask.shape[0] == values.shape[0]:

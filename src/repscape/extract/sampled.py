@@ -22,7 +22,6 @@ BATCH_SAMPLES = 64
 SORTED_SAMPLES = 1024
 TRUNCATED = "truncated"
 _SEQUENCES = ("text", "protein")
-_FIRST_SAMPLES = 3  # enough to tell the axis of the samples; the pass is not kept
 _MOST_WORKERS = 8
 
 
@@ -38,7 +37,7 @@ class SampleFeed:
     source: DataSource
     batch_samples: int
     pool: ThreadPoolExecutor
-    is_repeatable = True
+    is_repeatable: bool = True
 
     def __post_init__(self) -> None:
         if self.batch_samples < 1:
@@ -59,9 +58,9 @@ class SampleFeed:
         window = max(SORTED_SAMPLES, self.batch_samples) if self.sorts else self.batch_samples
         return {"batch_samples": self.batch_samples, "window_samples": window}
 
-    def first_pass(self) -> Pass | None:
-        """The first few samples."""
-        few = min(_FIRST_SAMPLES, len(self.source), self.batch_samples)
+    def first_pass(self, few: int = 3) -> Pass | None:
+        """The first few samples; three are enough to tell their axis from others."""
+        few = min(few, len(self.source), self.batch_samples)
         return next(iter(self._prepare(0, few).passes(few)))
 
     def windows(self, plan: Mapping[str, Any], shard_rows: int) -> Iterator[Window]:

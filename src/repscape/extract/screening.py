@@ -37,6 +37,7 @@ def without_bad_samples(
 
     Raises `InvalidRepresentationError` if no sample is left.
     """
+    reasons: Mapping[str, str]
     if store is None:
         reasons = _screen(model, source, pool)
     else:

@@ -212,7 +212,7 @@ class KnownRows:
         """How many samples are surely there with all of their rows."""
         if per_sample is not None:
             return len(self._ids) // per_sample
-        begun = sum(identity.endswith("/0") for identity in self._ids.tolist())
+        begun = sum(str(identity).endswith("/0") for identity in self._ids.tolist())
         return max(0, begun - 1)
 
     def take(self, ids: Array) -> tuple[int, Any, Any] | None:

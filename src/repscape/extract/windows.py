@@ -83,23 +83,20 @@ class Window:
 
 
 class Feed(Protocol):
-    """Where the windows come from.
+    """Where the windows come from."""
 
-    Attributes
-    ----------
-    total : int or None
-        The number of samples, where it is known.
-    is_repeatable : bool
-        Whether the windows may be asked for again, and batches be made smaller.
-    """
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether the windows may be asked for again, and batches be made smaller."""
 
-    total: int | None
-    is_repeatable: bool
+    @property
+    def total(self) -> int | None:
+        """The number of samples, where it is known."""
 
     def plan(self) -> dict[str, Any]:
         """How samples are put into batches: recorded with what is made."""
 
-    def first_pass(self) -> Pass | None:
+    def first_pass(self, few: int = 3) -> Pass | None:
         """A pass from which to learn what the model calls; None if there is no sample."""
 
     def windows(self, plan: Mapping[str, Any], shard_rows: int) -> Iterator[Window]:
@@ -112,15 +109,20 @@ class CallerFeed:
     is_repeatable = False
 
     def __init__(self, batches: Batches) -> None:
-        self.total = count_samples(batches)
+        self._total = count_samples(batches)
         self._batches = read_batches(batches)
         self._first: Batch | None = next(self._batches, None)
+
+    @property
+    def total(self) -> int | None:
+        """The number of samples, where the batches are a list."""
+        return self._total
 
     def plan(self) -> dict[str, Any]:
         """The size of the first batch: other batches would give other last bits."""
         return {"batch_samples": 0 if self._first is None else len(self._first)}
 
-    def first_pass(self) -> Pass | None:
+    def first_pass(self, few: int = 3) -> Pass | None:
         """The first batch."""
         return None if self._first is None else _pass(self._first)
 
@@ -176,9 +178,7 @@ def in_order(parts: list[tuple[npt.NDArray[np.int64], Rows]], samples: int) -> R
     return Rows(values, counts, columns)
 
 
-def _rows_of(
-    starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
+def _rows_of(starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """The rows from each start on, as many as counted: `starts[i] … starts[i] + counts[i] - 1`."""
     ends = np.cumsum(counts)
     within = np.arange(int(counts.sum())) - np.repeat(ends - counts, counts)

@@ -44,6 +44,7 @@ _KIND = re.compile(r"[a-z][a-z0-9_]*")
 _KEY = re.compile(r"[0-9a-f]{8,64}")
 _SHARD_BYTES = 256 * 2**20
 _PAGE_ROWS = 4096
+_BESIDE = ("_failures", "_leases", "_tasks")
 _WEEK = 7 * 24 * 3600.0
 
 
@@ -273,7 +274,8 @@ class Store:
         artefacts. Unfinished artefacts stay, so that they can be resumed.
         """
         removed = [path for d in self._directories() for path in d.sweep(max_age)]
-        for folder in (self.root, *self._kinds()):
+        beside = (self.root / name for name in _BESIDE)
+        for folder in (self.root, *self._kinds(), *beside):
             stale = [p for p in listing(folder) if is_temporary(p) and is_abandoned(p, max_age)]
             for path in stale:
                 remove(path)
