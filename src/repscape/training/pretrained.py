@@ -11,7 +11,7 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from repscape.errors import InvalidParameterError
 from repscape.tasks import Recipe, Resources, Task
@@ -82,6 +82,28 @@ def make_checkpoint(store: Store, task: Task) -> None:
         metadata={LOSSES: losses + training.losses},
         beside={"device": "cpu", "threads": 1},
     )
+
+
+def load_pretrained(store: Store, key: str) -> Any:
+    """Load a checkpoint through the reader of published models, as a `LoadedModel`.
+
+    The network and its preprocessing are written to a temporary folder as `save_pretrained` does
+    and opened as `hf:folder`, so that a small network goes the way of a published one.
+
+    Raises
+    ------
+    ArtefactMissingError
+        If it has not been trained yet.
+    CorruptArtefactError
+        If its file is truncated or altered.
+    """
+    import tempfile
+
+    from repscape.extract.models.base import load_model
+
+    with tempfile.TemporaryDirectory(prefix="repscape-") as folder:
+        write_pretrained(store, key, folder)
+        return load_model(f"hf:{folder}")
 
 
 def write_pretrained(store: Store, key: str, folder: Path | str) -> None:
