@@ -11,13 +11,14 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from repscape.errors import InvalidParameterError
 from repscape.tasks import Recipe, Resources, Task
 from repscape.training.checkpoint import KIND
 
 if TYPE_CHECKING:
+    from repscape.extract.models.base import LoadedModel
     from repscape.store import Store
     from repscape.training.pretraining import PretrainingRecipe
 
@@ -84,7 +85,7 @@ def make_checkpoint(store: Store, task: Task) -> None:
     )
 
 
-def load_pretrained(store: Store, key: str) -> Any:
+def load_pretrained(store: Store, key: str) -> LoadedModel:
     """Load a checkpoint through the reader of published models, as a `LoadedModel`.
 
     The network and its preprocessing are written to a temporary folder as `save_pretrained` does
@@ -100,22 +101,30 @@ def load_pretrained(store: Store, key: str) -> Any:
     import tempfile
 
     from repscape.extract.models.base import load_model
+    from repscape.training.pretraining import quiet_transformers
 
     with tempfile.TemporaryDirectory(prefix="repscape-") as folder:
         write_pretrained(store, key, folder)
-        return load_model(f"hf:{folder}")
+        with quiet_transformers():
+            return load_model(f"hf:{folder}", device="cpu")
 
 
 def write_pretrained(store: Store, key: str, folder: Path | str) -> None:
     """Write a checkpoint as `save_pretrained` does: configuration, weights, preprocessing."""
-    from repscape.training.pretraining import PretrainingRecipe, load_weights, open_lesson
+    from repscape.training.pretraining import (
+        PretrainingRecipe,
+        load_weights,
+        open_lesson,
+        quiet_transformers,
+    )
 
     recipe = PretrainingRecipe(**store.manifest(key).recipe.parameters["pretraining"])
     lesson = open_lesson(recipe)
     load_weights(lesson.network, store.read_arrays(key))
     where = Path(folder)
     where.mkdir(parents=True, exist_ok=True)
-    lesson.save(where)
+    with quiet_transformers():
+        lesson.save(where)
 
 
 def _task(recipe: PretrainingRecipe, step: int, previous: Task | None, label: str | None) -> Task:
