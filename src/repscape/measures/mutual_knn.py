@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 
 from repscape.compute.arrays import check_not_constant
-from repscape.compute.neighbours import (
-    NeighbourTable,
-    neighbours,
-    neighbours_of_distances,
-    overlap_counts,
-)
+from repscape.compute.neighbours import NeighbourTable, neighbours_of_distances, overlap_counts
 from repscape.compute.permuted import permuted_overlaps
 from repscape.measures.base import MEASURES, Measure, MeasureSpec
 from repscape.measures.neighbour_family import (
     NEIGHBOUR_COST,
     NEIGHBOUR_INVARIANCES,
     PLATONIC,
-    table_key,
+    SharedTable,
 )
 from repscape.registry import parameter
 
@@ -65,8 +59,8 @@ class MutualKNN(Measure[NeighbourTable]):
     )
 
     @property
-    def shared_state(self) -> Hashable | None:  # noqa: D102
-        return None if self.metric == "precomputed" else table_key(self.k, self.metric)
+    def shared(self) -> SharedTable | None:  # noqa: D102
+        return None if self.metric == "precomputed" else SharedTable(self.metric, self.k)
 
     @property
     def declared(self) -> MeasureSpec:  # noqa: D102
@@ -74,10 +68,13 @@ class MutualKNN(Measure[NeighbourTable]):
         return self.spec.but(minimum_n=self.k + 1, invariances=kept)
 
     def prepare(self, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
-        check_not_constant(x)
         if self.metric == "precomputed":
+            check_not_constant(x)
             return neighbours_of_distances(x, self.k)
-        return neighbours(x, self.k, self.metric)
+        return super().prepare(x)
+
+    def derive(self, formed: NeighbourTable, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
+        return formed.first(self.k)
 
     def state_bytes(self, n: int, d: int) -> int:
         """The table, and its neighbours once more by ascending index."""
