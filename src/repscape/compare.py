@@ -28,9 +28,10 @@ from repscape.representation import (
     same_samples,
 )
 from repscape.score import Score
+from repscape.significance.columns import null_columns
 from repscape.significance.intervals import interval as sample_interval
 from repscape.significance.many import null_pairs
-from repscape.significance.null import check_null_name, null_columns, null_of
+from repscape.significance.null import check_null_name, null_of
 from repscape.significance.permutations import Partition, Permutations, partition
 from repscape.significance.prepared import prepare_state
 from repscape.tables import NULL_COLUMNS, SIMILARITY_COLUMNS
@@ -270,7 +271,8 @@ def similarity_matrix(
         ]
         if permutations is not None:
             nulls = null_pairs(measure, tensors, labels, part, permutations, limit)
-            scored = [row | null_columns(one) for row, one in zip(scored, nulls, strict=True)]
+            stated = null_columns(part, nulls, [rep.origin.model for rep in reps])
+            scored = [row | one for row, one in zip(scored, stated, strict=True)]
         records += scored
     table = _frame(records, () if permutations is None else tuple(NULL_COLUMNS))
     return Similarities(table, tuple(named_rows), tuple(named_columns), same)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy.typing as npt
 import torch
 
 from repscape.errors import InvalidRepresentationError
 from repscape.extract.batches import Batch
 from repscape.extract.calls import CallRecorder
 from repscape.extract.layers import Call, Selection
+from repscape.extract.layouts import Layout
 from repscape.extract.pooling import Pooling
-from repscape.extract.rows import RowCollector, RowSpec, check_rows
+from repscape.extract.rows import RowCollector, Rows, RowSpec, check_rows
 from repscape.extract.sinks import MemorySink, Sink, StoredSink, StoringSink
 from repscape.extract.source import Source
 from repscape.extract.state import isolated_forward, to_device
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from repscape.store import Store
 
 Progress: TypeAlias = Callable[[int, int | None], None]
-Rows: TypeAlias = dict[Call, npt.NDArray[Any]]
+RowsOf: TypeAlias = dict[Call, Rows]
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,22 @@ class Forward:
     pooling: Pooling
     device: torch.device | None
 
-    def learn(self, batch: Batch) -> tuple[Trace, Rows]:
+    def learn(self, batch: Batch) -> tuple[Trace, RowsOf]:
         """Run one whole pass, learning which calls there are."""
-        collector = RowCollector(batch, self.pooling)
+        collector = RowCollector(len(batch), [self.pooling])
         with self._prepared(batch) as inputs:
             trace = self.recorder.learn(inputs, collector.receive)
-        return trace, collector.rows
+        return trace, self._rows(collector)
 
-    def follow(self, batch: Batch, calls: Sequence[Call], until: Sequence[Call]) -> Rows:
+    def follow(self, batch: Batch, calls: Mapping[Call, Layout], until: Sequence[Call]) -> RowsOf:
         """Run a pass until the calls `until` have ended; `calls` are all that are wanted."""
-        collector = RowCollector(batch, self.pooling)
+        collector = RowCollector(len(batch), [self.pooling])
         with self._prepared(batch) as inputs:
             self.recorder.follow(inputs, collector.receive, calls, until)
-        return collector.rows
+        return self._rows(collector)
+
+    def _rows(self, collector: RowCollector) -> RowsOf:
+        return {call: rows for (call, _), rows in collector.rows.items()}
 
     @contextmanager
     def _prepared(self, batch: Batch) -> Iterator[Any]:
@@ -79,14 +82,16 @@ class Layer:
         """Whether all of it is in the store already."""
         return isinstance(self.sink, StoredSink)
 
-    def take(self, batch: Batch, rows: npt.NDArray[Any] | None, allow_non_finite: bool) -> None:
+    def take(self, batch: Batch, rows: Rows | None, allow_non_finite: bool) -> None:
         """Hand on the rows of a batch, or pass over them where they are there already."""
-        ids, labels = self.spec.row_ids(batch.ids), self.spec.row_labels(batch.labels)
+        counts = self.spec.counts(len(batch))
+        ids = self.spec.row_ids(batch.ids, counts)
+        labels = self.spec.row_labels(batch.labels, counts)
         if rows is None:
             self.sink.skip(ids, labels)
             return
-        check_rows(self.name, rows, self.spec, batch, allow_non_finite)
-        self.sink.append(rows, ids, labels)
+        check_rows(self.name, rows, self.spec, batch.ids, counts, allow_non_finite)
+        self.sink.append(rows.values, ids, labels)
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ class Extraction:
         trace, rows = self._trace(first)
         with ExitStack() as stack:
             layers = self._open(trace, first, stack)
-            calls = [layer.call for layer in layers]
+            calls = {layer.call: trace.output(layer.call).layout for layer in layers}
             missing = [layer for layer in layers if not layer.is_stored]
             until = [layer.call for layer in missing]
             done = min((layer.sink.samples_done for layer in missing), default=math.inf)
@@ -126,7 +131,7 @@ class Extraction:
                     progress(batch.stop, total)
             return {layer.name: layer.sink.finish() for layer in layers}
 
-    def _trace(self, first: Batch) -> tuple[Trace, Rows]:
+    def _trace(self, first: Batch) -> tuple[Trace, RowsOf]:
         """The trace from the store, or else from a whole pass, whose rows are returned too."""
         recipe = self.source.trace_recipe
         if self.store is not None and self.store.has(recipe.key):
@@ -137,9 +142,9 @@ class Extraction:
         return trace, rows
 
     def _open(self, trace: Trace, first: Batch, stack: ExitStack) -> list[Layer]:
-        layers = []
+        layers, names = [], self.selection.names(trace.calls)
         for call in self.selection.among(trace.calls):
-            name, spec = trace.names[call], RowSpec.of(trace.output(call), self.forward.pooling)
+            name, spec = names[call], RowSpec.of(trace.output(call), self.forward.pooling)
             layers.append(Layer(call, name, spec, self._sink(name, spec, len(first), stack)))
         return layers
 

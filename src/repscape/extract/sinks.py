@@ -121,7 +121,7 @@ class StoringSink:
         self._origin = origin
         self._no_value = np.zeros((), spec.dtype)
         self._width = spec.width
-        self.samples_done = writer.rows_done // spec.per_sample
+        self.samples_done = writer.rows_done // (spec.per_sample or 1)
         writer.start_at(0)
 
     def append(self, values: Array, ids: Array, labels: Array | None) -> None:

@@ -215,6 +215,25 @@ class Measure(Parametrised, Generic[State]):
         scores = [self.compare(a, self.permute(b, order)) for order in orders]
         return torch.tensor(scores, dtype=torch.float64)
 
+    def permuted_pairs(
+        self,
+        states: Sequence[State],
+        pairs: Sequence[tuple[int, int]],
+        orders: torch.Tensor,
+        memory_limit: int,
+    ) -> list[torch.Tensor | RepscapeError]:
+        """`permuted_scores` of many pairs (positions in `states`), or why a pair has none.
+
+        A family may be faster than this loop, and must equal it.
+        """
+        found: list[torch.Tensor | RepscapeError] = []
+        for a, b in pairs:
+            try:
+                found.append(self.permuted_scores(states[a], states[b], orders, memory_limit))
+            except RepscapeError as reason:
+                found.append(reason)
+        return found
+
     def null_bytes(self, n: int, d: int) -> int:
         """About how many bytes `permuted_scores` holds for each side, beyond the states."""
         return self.state_bytes(n, d)
@@ -317,6 +336,15 @@ class Transformed(Measure[Any]):
         self, a: Any, b: Any, orders: torch.Tensor, memory_limit: int
     ) -> torch.Tensor:
         return self._core.permuted_scores(a, b, orders, memory_limit)
+
+    def permuted_pairs(  # noqa: D102
+        self,
+        states: Sequence[Any],
+        pairs: Sequence[tuple[int, int]],
+        orders: torch.Tensor,
+        memory_limit: int,
+    ) -> list[torch.Tensor | RepscapeError]:
+        return self._core.permuted_pairs(states, pairs, orders, memory_limit)
 
     def expected(self, a: Any, b: Any) -> float | None:  # noqa: D102
         return self._core.expected(a, b)

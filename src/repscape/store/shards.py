@@ -25,6 +25,7 @@ from repscape.store.directory import RECORD_STEM, ArtefactDirectory, remove
 from repscape.store.manifest import FileEntry, Manifest, json_bytes, library_versions
 from repscape.store.representations import (
     IDS,
+    VALUES,
     check_distinct,
     load_representation,
     representation_buffers,
@@ -231,7 +232,7 @@ class RepresentationWriter:
         first, rest = _split(self._pending, rows)
         whole = {name: join(chunk[name] for chunk in first) for name in first[0]}
         stem = f"{RECORD_STEM}{len(self._shards):06d}"
-        entry = self._directory.write_arrays(stem, whole)
+        entry = self._directory.write_arrays(stem, whole, paged=VALUES)
         self._shards.append(entry)
         self._pending, self._pending_rows = rest, self._pending_rows - rows
         self._known_ids = None

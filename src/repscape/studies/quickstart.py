@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
@@ -20,7 +20,8 @@ import pandas as pd
 
 from repscape.compare import similarity_matrix
 from repscape.data.digits import digits
-from repscape.execution.inline import Event, run_tasks
+from repscape.execution.outcomes import Event
+from repscape.execution.run import run_tasks
 from repscape.extract.extract import extract
 from repscape.geometry.base import get_descriptor
 from repscape.measures.base import get_measure
@@ -85,7 +86,7 @@ def run(
     data = {split: digits(split) for split in ("train", "held_out")}
     trainings = {name: training_task(recipe, data["train"]) for name, recipe in networks().items()}
     with clock.stage("train", f"{len(trainings)} networks on {len(data['train'])} digits"):
-        made = run_tasks(list(trainings.values()), kept, clock.task)
+        made = _made(list(trainings.values()), kept, clock)
     with clock.stage("extract", f"every hidden layer on {len(data['held_out'])} held-out digits"):
         layers = _extract_all(trainings, data["held_out"], kept)
     tasks = {measure: comparison_task(measure, layers) for measure in MEASURES}
@@ -94,7 +95,7 @@ def run(
     ):
         accuracies = networks_task(trainings, data)
         geometry = geometry_task(layers)
-        made += run_tasks([*tasks.values(), accuracies, geometry], kept, clock.task)
+        made += _made([*tasks.values(), accuracies, geometry], kept, clock)
     with clock.stage("report", f"tables, figures and report in {folder}"):
         table = pd.concat([kept.read_table(task.key) for task in tasks.values()])
         used = [*trainings.values(), *tasks.values(), accuracies, geometry]
@@ -120,26 +121,28 @@ def networks() -> Mapping[str, TrainingRecipe]:
 def comparison_task(measure: str, layers: Mapping[str, Representation]) -> Task:
     """All pairs of layers with one measure: one table."""
     name = get_measure(measure).name
-    inputs = {rep_name: rep.key or "" for rep_name, rep in layers.items()}
-    recipe = Recipe("table", TABLE_VERSION, {"measure": name, "pairs": "all"}, inputs)
+    recipe = Recipe("table", TABLE_VERSION, {"measure": name, "pairs": "all"}, _keys(layers))
+    return Task(recipe, f"{__name__}:compare_layers", label=name, stage="compare")
 
-    def make(store: Store) -> None:
-        scores = similarity_matrix(layers, name)
-        store.write_table(recipe, scores.table)
 
-    return Task(recipe, make, label=name, stage="compare")
+def compare_layers(store: Store, task: Task) -> None:
+    """Do what a `comparison_task` says."""
+    scores = similarity_matrix(_loaded(store, task), task.recipe.parameters["measure"])
+    store.write_table(task.recipe, scores.table)
 
 
 def geometry_task(layers: Mapping[str, Representation]) -> Task:
     """The intrinsic dimension and the label overlap of every layer: one table."""
     names = [get_descriptor(name).name for name in DESCRIPTORS]
-    inputs = {rep_name: rep.key or "" for rep_name, rep in layers.items()}
-    recipe = Recipe("table", TABLE_VERSION, {"profile": names}, inputs)
+    recipe = Recipe("table", TABLE_VERSION, {"profile": names}, _keys(layers))
+    label = "dimension and label overlap of every layer"
+    return Task(recipe, f"{__name__}:profile_layers", label=label, stage="compare")
 
-    def make(store: Store) -> None:
-        store.write_table(recipe, profile(layers, names, store=store).table)
 
-    return Task(recipe, make, label="dimension and label overlap of every layer", stage="compare")
+def profile_layers(store: Store, task: Task) -> None:
+    """Do what a `geometry_task` says."""
+    table = profile(_loaded(store, task), task.recipe.parameters["profile"], store=store).table
+    store.write_table(task.recipe, table)
 
 
 def networks_task(trainings: Mapping[str, Task], data: Mapping[str, ArrayData]) -> Task:
@@ -147,23 +150,30 @@ def networks_task(trainings: Mapping[str, Task], data: Mapping[str, ArrayData]) 
     revisions = {split: part.revision for split, part in data.items()}
     inputs = {name: task.key for name, task in trainings.items()}
     recipe = Recipe("table", TABLE_VERSION, {"table": "networks", **revisions}, inputs)
+    return Task(
+        recipe,
+        f"{__name__}:judge_networks",
+        label="held-out accuracies",
+        stage="compare",
+        needs=tuple(trainings.values()),
+    )
 
-    def make(store: Store) -> None:
-        rows = [
-            {"model": name, **_judged(training, store, data), "checkpoint": training.key}
-            for name, training in trainings.items()
-        ]
-        store.write_table(recipe, pd.DataFrame(rows))
 
-    needs = tuple(trainings.values())
-    return Task(recipe, make, label="held-out accuracies", stage="compare", needs=needs)
+def judge_networks(store: Store, task: Task) -> None:
+    """Do what a `networks_task` says."""
+    data = {split: digits(split) for split in ("train", "held_out")}
+    rows = [
+        {"model": name, **_judged(store.manifest(key).recipe, store, data), "checkpoint": key}
+        for name, key in task.recipe.inputs.items()
+    ]
+    store.write_table(task.recipe, pd.DataFrame(rows))
 
 
 def _judged(
-    training: Task, store: Store, data: Mapping[str, ArrayData]
+    checkpoint: Recipe, store: Store, data: Mapping[str, ArrayData]
 ) -> dict[str, str | int | float]:
-    recipe = TrainingRecipe(**training.recipe.parameters["training"])
-    network = load_network(training, store)
+    recipe = TrainingRecipe(**checkpoint.parameters["training"])
+    network = load_network(checkpoint, store)
     by_head = recipe.objective == "supervised"
     return {
         **dataclasses.asdict(recipe),
@@ -172,13 +182,21 @@ def _judged(
     }
 
 
+def _keys(layers: Mapping[str, Representation]) -> dict[str, str]:
+    return {name: layer.key or "" for name, layer in layers.items()}
+
+
+def _loaded(store: Store, task: Task) -> dict[str, Representation]:
+    return {name: store.load_representation(key) for name, key in task.recipe.inputs.items()}
+
+
 def _extract_all(
     trainings: Mapping[str, Task], data: ArrayData, store: Store
 ) -> dict[str, Representation]:
     layers: dict[str, Representation] = {}
     for (name, recipe), task in zip(networks().items(), trainings.values(), strict=True):
         found = extract(
-            load_network(task, store),
+            load_network(task.recipe, store),
             list(data.batches()),
             HIDDEN_LAYERS,
             store=store,
@@ -196,6 +214,12 @@ def _extract_all(
         )
         layers.update({f"{name}:{layer}": rep for layer, rep in found.items()})
     return layers
+
+
+def _made(tasks: Sequence[Task], store: Store, clock: _Clock) -> int:
+    result = run_tasks(tasks, store, report=clock.task)
+    result.raise_if_failed()
+    return len(result.made)
 
 
 class _Clock:
