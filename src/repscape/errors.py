@@ -69,6 +69,10 @@ class SampleError(RepscapeError, ValueError):
     """
 
 
+class UnavailableModelError(RepscapeError, OSError):
+    """The weights of a model cannot be had: no such model, gated, no network, or damaged."""
+
+
 class MissingExtraError(RepscapeError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
 
