@@ -16,7 +16,7 @@ from repscape.measures.base import Measure, get_measure
 
 if TYPE_CHECKING:
     from repscape.store import Store
-    from repscape.studies.compile import Extraction
+    from repscape.studies.phases import Extraction
 
 CPU_RATE = 2e10
 """Operations per second of one processor core in these computations (measured: benchmarks)."""

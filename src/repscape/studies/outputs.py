@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from repscape.store import Store
-    from repscape.studies.compile import Beginning, End
+    from repscape.studies.phases import Beginning, End
     from repscape.studies.study import Study
 
 OUTPUTS_VERSION = 1

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from repscape.studies.compile import Beginning, Extraction, Group, Middle, begin, continue_, end
 from repscape.studies.covers import Covers
 from repscape.studies.estimate import (
     UNKNOWN,
@@ -17,9 +16,13 @@ from repscape.studies.estimate import (
     cost_of_scores,
     size_of,
 )
+from repscape.studies.first_phase import begin
 from repscape.studies.pairs import Pairs
+from repscape.studies.phases import Beginning, Extraction, Group, Middle
 from repscape.studies.resolve import Unresolved
 from repscape.studies.schema import STAGES
+from repscape.studies.second_phase import continue_
+from repscape.studies.third_phase import end
 from repscape.tasks import Task
 
 if TYPE_CHECKING:

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 from repscape.errors import InvalidParameterError, did_you_mean
 from repscape.execution.run import run_tasks
 from repscape.store import Store
-from repscape.studies.compile import Beginning, Group, Middle, begin, continue_, end
 from repscape.studies.covers import Covers
+from repscape.studies.first_phase import begin
 from repscape.studies.outputs import Missing, Results, Written, write_outputs
+from repscape.studies.phases import Beginning, Group, Middle
 from repscape.studies.schema import STAGES
+from repscape.studies.second_phase import continue_
 from repscape.studies.snapshot import write_snapshot
+from repscape.studies.third_phase import end
 
 if TYPE_CHECKING:
     from repscape.execution.executor import Executor
