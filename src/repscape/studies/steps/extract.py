@@ -10,10 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-
-from repscape.data.source import DataSource
 from repscape.errors import InvalidRepresentationError, StudyError
 from repscape.extract.extract import extract
 from repscape.representation import Representation
@@ -27,7 +23,7 @@ if TYPE_CHECKING:
 KIND = "extraction"
 VERSION = 1
 READ_VERSION = 1
-DEFAULT_BATCH = 256
+_ON_ERROR = {"raise": "stop", "skip": "skip"}
 
 
 def run_extraction(store: Store, task: Task) -> None:
@@ -43,21 +39,19 @@ def run_extraction(store: Store, task: Task) -> None:
             f"the data set {arguments['data']!r} has changed since the study was planned "
             f"(revision {data.revision}, planned {known['data_revision']}): run again"
         )
-    rows = []
-    for pooling in known["poolings"]:
-        found = extract(
-            model,
-            _batches(data, arguments["batch_size"] or DEFAULT_BATCH),
-            known["layers"],
-            pooling,
-            store=store,
-            model=arguments["model_name"],
-            model_revision=known["model_revision"],
-            data=data.name,
-            data_revision=data.revision,
-            split=data.split,
-        )
-        rows += [_row(layer, pooling, rep) for layer, rep in found.items()]
+    found = extract(
+        model,
+        data,
+        known["layers"],
+        known["poolings"],
+        store=store,
+        batch_size=arguments["batch_size"],
+        on_error=_ON_ERROR[known["on_error"]],
+        model=arguments["model_name"],
+        model_revision=known["model_revision"],
+        device=arguments["device"],
+    )
+    rows = [_row(str(r.origin.layer), str(r.origin.pooling), r) for r in found.values()]
     seconds = round(time.perf_counter() - begin, 3)
     store.write_table(task.recipe, pd.DataFrame(rows), beside={"seconds": seconds})
 
@@ -80,17 +74,6 @@ def run_reading(store: Store, task: Task) -> None:
         stored = store.save_representation(recipe, replace(rep, origin=origin))
         rows += [_row(layer, pooling, stored) for pooling in known["poolings"]]
     store.write_table(task.recipe, pd.DataFrame(rows))
-
-
-def _batches(data: DataSource, size: int) -> list[Any]:
-    batches = []
-    for start in range(0, len(data), size):
-        samples = [data[row] for row in range(start, min(start + size, len(data)))]
-        inputs = torch.as_tensor(np.stack([sample.content for sample in samples]))
-        labels = None if data.labels is None else data.labels[start : start + size]
-        batch = (data.ids[start : start + size], inputs)
-        batches.append(batch if labels is None else (*batch, labels))
-    return batches
 
 
 def _row(layer: str, pooling: str, rep: Representation) -> dict[str, Any]:
