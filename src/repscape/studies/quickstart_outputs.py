@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from repscape.report.page import GlossaryEntry
 
 TITLE = "Do small networks that read digits agree?"
-OUTPUTS_VERSION = 1
+OUTPUTS_VERSION = 2
 _MANIFEST = "outputs.json"
 
 
