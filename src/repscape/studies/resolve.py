@@ -13,6 +13,7 @@ from repscape.data.source import DataSource
 from repscape.errors import RepscapeError
 from repscape.extract.models.base import load_model
 from repscape.extract.models.weights import digest_of_folder
+from repscape.studies.hub import settle_for_what_is_here, without_progress_bars
 from repscape.studies.study import Data, Model, Study
 
 _COMMIT = re.compile("[0-9a-f]{40}")
@@ -69,7 +70,13 @@ def plain_subset(data: Data) -> dict[str, Any] | None:
 def model_revision(study: Study, model: Model) -> str | Unresolved:
     """Find the content revision of a model that `load_model` loads."""
     try:
-        return _known_revision(model) or load_model(model.source, **model.options).revision
+        known = _known_revision(model)
+        if known is not None:
+            return known
+        if model.source.startswith("hf:"):
+            settle_for_what_is_here()
+            without_progress_bars()
+        return load_model(model.source, **model.options).revision
     except (RepscapeError, OSError, ImportError) as problem:
         place = study.source.place([*model.path, "model"])
         return Unresolved("model", model.name, str(problem), place)

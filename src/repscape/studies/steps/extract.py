@@ -14,6 +14,7 @@ from repscape.errors import InvalidRepresentationError, StudyError
 from repscape.extract.extract import extract
 from repscape.extract.models.base import load_model
 from repscape.representation import Representation
+from repscape.studies.hub import without_progress_bars
 from repscape.studies.resolve import load_samples
 from repscape.studies.steps.base import READERS, import_attribute
 from repscape.tasks import Recipe, Task
@@ -94,6 +95,8 @@ def _model(store: Store, task: Task) -> Any:
     if "load" in arguments:
         load = import_attribute(arguments["load"])
         return load(store, task.recipe.inputs["training"], arguments["model_options"])
+    if arguments["model"].startswith("hf:"):
+        without_progress_bars()
     model = load_model(arguments["model"], **arguments["model_options"])
     planned = task.recipe.parameters["model_revision"]
     if model.revision != planned:
