@@ -10,6 +10,8 @@ import typer
 from repscape import __version__
 from repscape.cli.compare import compare
 from repscape.cli.describe import describe
+from repscape.cli.extract import extract
+from repscape.cli.inspect import inspect
 from repscape.cli.measures import measures
 from repscape.cli.plot import plot
 from repscape.cli.profile import profile
@@ -27,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done; 2 wrong usage or input; 1 unexpected; 130 interrupted.",
 )
-for command in (quickstart, compare, describe, profile, measures, plot):
+for command in (quickstart, extract, inspect, compare, describe, profile, measures, plot):
     app.command()(command)
 
 
