@@ -104,5 +104,5 @@ def test_marks_of_another_data_set_are_not_taken() -> None:
 
 def test_a_table_without_labels_says_what_to_add() -> None:
     table = geometry("m", HUMP, HUMP)
-    with pytest.raises(UnknownNameError, match="no 'label overlap'.*add gride and label_overlap"):
+    with pytest.raises(UnknownNameError, match=r"no 'label overlap'.*add gride and label_overlap"):
         peak_and_labels(table[table["quantity"] == "dimension"], marks_of(table))

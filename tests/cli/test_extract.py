@@ -36,10 +36,6 @@ def texts(tmp_path_factory):
     return f"jsonl:{path}"
 
 
-def _start(k):
-    return " ".join(SENTENCES[k % 5].split()[: 2 + k % 7])
-
-
 def test_into_a_store_then_found_again(repscape, models, texts, tmp_path):
     ask = ["extract", "--model", models["gpt2"], "--data", texts, "-l", "block.*,final_norm"]
     ask += ["-p", "mean", "-p", "last_token", "--store", tmp_path / "store", "--json"]
@@ -163,9 +159,8 @@ def test_compare_two_models_in_one_command(repscape, models, texts, tmp_path):
     pairs = repscape(*ask[:5], "-l", "block.*", "--first", "20", "--store", tmp_path / "s")
     header, *rows = (line.split("\t") for line in pairs.out.splitlines())
     assert header == ["layer_a", "layer_b", "measure", "value", "kind", "n"]
-    assert [row[:2] for row in rows] == [
-        [f"block.{i}", f"block.{j}"] for i in range(3) for j in range(3)
-    ]
+    blocks = [f"block.{i}" for i in range(3)]
+    assert [row[:2] for row in rows] == [[a, b] for a in blocks for b in blocks]
     assert {row[-1] for row in rows} == {"20"}
 
 
