@@ -85,7 +85,7 @@ def _cell(value: Any, table: ReportTable, column: str) -> str:
     if column in table.percent:
         return f"{100 * value:.0f}%"
     if isinstance(value, float):
-        return f"{value:.{table.decimals.get(column, _DECIMALS)}f}".replace("-", "−")
+        return f"{value:z.{table.decimals.get(column, _DECIMALS)}f}".replace("-", "−")
     return str(value)
 
 
