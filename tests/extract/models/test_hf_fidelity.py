@@ -105,7 +105,7 @@ def test_neither_the_batch_nor_the_side_of_padding_changes_a_number(root, kind, 
     model = repscape.load_model(name, tower=tower)
     contents = samples(model) * 13
     ends = ("embeddings", "block.0", "block.1.attention", "block.2", "final_norm")
-    layers = [name for name in model.layers() if name.endswith(ends)]
+    layers = [name for name in model.aliases if name.endswith(ends)]
     together = pooled(model, contents, layers)
     assert len({key[0] for key in together}) >= 4
     alone = [pooled(model, [content], layers) for content in contents[:5]]

@@ -68,6 +68,9 @@ def load(
     placed = chosen_device(device)
     module = module.eval().to(device=placed, dtype=chosen_dtype(dtype))
     config = library.data.resolve_model_data_config(module)
+    size = getattr(getattr(module, "patch_embed", None), "img_size", None)
+    if size is not None:  # the user may have asked for another than that of the weights
+        config["input_size"] = (config["input_size"][0], *size)
     transform = library.data.create_transform(**config, is_training=False)
     prefix = getattr(module, "num_prefix_tokens", None)
     size = getattr(getattr(module, "patch_embed", None), "patch_size", None)
