@@ -36,4 +36,4 @@ def without_progress_bars() -> None:
     if importlib.util.find_spec("transformers") is not None:
         from transformers.utils import logging
 
-        logging.disable_progress_bar()
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
