@@ -39,7 +39,17 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("execution",),
     ("store",),
     ("compute",),
-    ("representation", "score", "transforms", "tables", "tasks", "papers", "registry", "errors"),
+    (
+        "representation",
+        "score",
+        "transforms",
+        "tables",
+        "tasks",
+        "papers",
+        "registry",
+        "extras",
+        "errors",
+    ),
 )
 LEVEL = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 FRONT_DOORS = LEVEL["compare"]

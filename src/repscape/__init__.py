@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from repscape.compare import compare as compare
     from repscape.compare import similarity_matrix as similarity_matrix
     from repscape.data.files import load as load
+    from repscape.data.load_data import load_data as load_data
     from repscape.describe import Descriptions as Descriptions
     from repscape.describe import describe as describe
     from repscape.extract.extract import extract as extract
+    from repscape.extract.models.base import LoadedModel as LoadedModel
+    from repscape.extract.models.base import load_model as load_model
     from repscape.geometry.base import Descriptor as Descriptor
     from repscape.geometry.base import get_descriptor as get_descriptor
     from repscape.measures.base import Measure as Measure
@@ -40,6 +43,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Descriptions": "repscape.describe",
     "Descriptor": "repscape.geometry.base",
+    "LoadedModel": "repscape.extract.models.base",
     "Measure": "repscape.measures.base",
     "Origin": "repscape.representation",
     "Profile": "repscape.profile",
@@ -57,6 +61,8 @@ _HOMES = {
     "get_descriptor": "repscape.geometry.base",
     "get_measure": "repscape.measures.base",
     "load": "repscape.data.files",
+    "load_data": "repscape.data.load_data",
+    "load_model": "repscape.extract.models.base",
     "measures": "repscape.catalogue",
     "profile": "repscape.profile",
     "similarity_matrix": "repscape.compare",

@@ -62,8 +62,27 @@ class UnreadableFileError(RepscapeError, ValueError):
     """A file is missing, truncated or not of the kind that its name says."""
 
 
+class SampleError(RepscapeError, ValueError):
+    """One sample cannot be read or prepared; the message says which, and why.
+
+    `extract(…, on_error="skip")` leaves such samples out and lists them.
+    """
+
+
+class UnavailableModelError(RepscapeError, OSError):
+    """The weights of a model cannot be had: no such model, gated, no network, or damaged."""
+
+
+class MissingExtraError(RepscapeError, ImportError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+
 class ConformanceError(RepscapeError, AssertionError):
     """A measure does not do what it declares; the message lists every failed check."""
+
+
+class StudyError(RepscapeError, ValueError):
+    """A study file is wrong; each line of the message names file, line, column and the mend."""
 
 
 class StoreError(RepscapeError):
@@ -80,6 +99,10 @@ class CorruptArtefactError(StoreError):
 
 class StoreNotWritableError(StoreError, OSError):
     """The store is on a full or read-only disk, or the user may not write there."""
+
+
+class TaskFailedError(RepscapeError, RuntimeError):
+    """A task of a run failed; the message holds its error and its traceback."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -60,17 +61,48 @@ def test_rows_come_back_whatever_the_batches_and_shards(
     assert len(store.manifest(RECIPE.key).files) == -(-23 // shard_rows)
 
 
-def test_one_shard_is_mapped_and_several_are_joined(store: Store) -> None:
-    def is_mapped(array: Any) -> bool:
-        while array is not None and not isinstance(array, np.memmap):
-            array = array.base
-        return array is not None
+def is_mapped(array: Any) -> bool:
+    """Whether the values lie in a mapping of a file, and not in memory of their own."""
+    while isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
+        array = array.base
+    return isinstance(getattr(array, "obj", array), mmap.mmap | np.memmap)
 
-    for shard_rows, mapped in ((23, True), (5, False)):
-        recipe = Recipe("representation", shard_rows)
-        with writer_of(store, recipe, shard_rows=shard_rows) as writer:
-            feed(writer, 0, 23)
-            assert is_mapped(writer.commit().values) == mapped
+
+# Rows of 1,024 float32 fill whole pages; five rows of three do not.
+@pytest.mark.parametrize(
+    ("shard_rows", "width", "mapped"), [(23, 3, True), (5, 3, False), (5, 1024, True)]
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+def test_shards_are_mapped_one_behind_the_other_where_they_fill_pages(
+    store: Store, shard_rows: int, width: int, mapped: bool, dtype: torch.dtype
+) -> None:
+    width *= 2 if dtype.itemsize == 2 else 1
+    values = torch.arange(23 * width).reshape(23, width).to(dtype)
+    with writer_of(store, shard_rows=shard_rows) as writer:
+        for first in range(0, 23, 4):
+            writer.append(
+                values[first : first + 4], IDS[first : first + 4], LABELS[first : first + 4]
+            )
+        got = writer.commit().values
+    assert len(store.manifest(RECIPE.key).files) == -(-23 // shard_rows)
+    if dtype != torch.bfloat16:
+        assert is_mapped(got) == mapped
+    torch.testing.assert_close(torch.as_tensor(got), values, rtol=0, atol=0)
+
+
+def test_a_mapping_of_several_shards_is_private_and_outlasts_the_files(store: Store) -> None:
+    values = np.arange(23 * 1024, dtype=np.float32).reshape(23, 1024)
+    with writer_of(store) as writer:
+        writer.append(values, IDS)
+        got = writer.commit().values
+    got[7, 5] = -1.0
+    again = store.load_representation(RECIPE.key).values
+    np.testing.assert_array_equal(again, values)
+    rows = again[6:12]
+    del again
+    store.delete(RECIPE.key)
+    np.testing.assert_array_equal(rows, values[6:12])
+    assert got[7, 5] == -1.0
 
 
 @pytest.mark.parametrize("killed_after", [0, 4, 5, 12, 22, 23])

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from repscape.data.arrays import ArrayData
-from repscape.errors import ArtefactMissingError, CorruptArtefactError
+from repscape.errors import ArtefactMissingError, CorruptArtefactError, InvalidParameterError
 from repscape.store import Store
+from repscape.tasks import Task
 from repscape.training.checkpoint import (
     checkpoint_recipe,
     load_network,
@@ -53,16 +54,26 @@ def test_a_network_is_trained_once(data: ArrayData, tmp_path: Path) -> None:
     assert epochs == [1]
 
 
-def test_the_task_makes_what_it_names(data: ArrayData, tmp_path: Path) -> None:
-    store, task = Store(tmp_path), training_task(RECIPE, data)
+def test_the_task_makes_what_it_names(held_out: ArrayData, tmp_path: Path) -> None:
+    store, task = Store(tmp_path), training_task(RECIPE, held_out)
     with pytest.raises(ArtefactMissingError, match=task.key):
-        load_network(task, store)
-    task.make(store)
-    assert store.keys("checkpoint") == [task.key] == [checkpoint_recipe(RECIPE, data).key]
+        load_network(task.recipe, store)
+    Task.from_dict(json.loads(json.dumps(task.to_dict()))).make(store)
+    assert store.keys("checkpoint") == [task.key] == [checkpoint_recipe(RECIPE, held_out).key]
     assert task.label == "train mlp/supervised/0"
-    assert task.threads == 1
-    network, again = load_network(task, store), trained(RECIPE, data, store)
+    assert task.resources.cpus == 1
+    network = load_network(task.recipe, store)
+    again = trained(RECIPE, held_out, Store(tmp_path / "again"))
     assert torch.equal(network.head.weight, again.head.weight)
+
+
+def test_a_task_refuses_to_train_on_other_data_than_its_recipe_names(
+    data: ArrayData, tmp_path: Path
+) -> None:
+    task = training_task(RECIPE, replace(data, split="train"))
+    with pytest.raises(InvalidParameterError, match="the split 'train' of the digits is"):
+        task.make(Store(tmp_path))
+    assert Store(tmp_path).keys() == []
 
 
 @pytest.mark.parametrize(
@@ -91,8 +102,8 @@ def test_other_data_change_the_key_and_another_name_for_them_does_not(data: Arra
     assert checkpoint_recipe(RECIPE, replace(data, labels=9 - data.labels)).key != key
 
 
-def test_an_altered_checkpoint_is_never_served(data: ArrayData, tmp_path: Path) -> None:
-    task = training_task(RECIPE, data)
+def test_an_altered_checkpoint_is_never_served(held_out: ArrayData, tmp_path: Path) -> None:
+    task = training_task(RECIPE, held_out)
     task.make(Store(tmp_path))
     (file,) = (tmp_path / "checkpoint" / task.key).glob("*.safetensors")
     content = bytearray(file.read_bytes())
@@ -100,11 +111,11 @@ def test_an_altered_checkpoint_is_never_served(data: ArrayData, tmp_path: Path) 
     file.chmod(0o644)
     file.write_bytes(content)
     with pytest.raises(CorruptArtefactError, match=file.name):
-        trained(RECIPE, data, Store(tmp_path))
+        trained(RECIPE, held_out, Store(tmp_path))
 
 
-def test_the_run_time_stands_beside_the_content(data: ArrayData, tmp_path: Path) -> None:
-    task = training_task(RECIPE, data)
+def test_the_run_time_stands_beside_the_content(held_out: ArrayData, tmp_path: Path) -> None:
+    task = training_task(RECIPE, held_out)
     task.make(Store(tmp_path))
     manifest = Store(tmp_path).manifest(task.key)
     assert set(manifest.beside) == {"device", "threads", "seconds"}

@@ -90,7 +90,17 @@ class NeighbourTable:
             raise InvalidParameterError(
                 f"k={k}: this table holds {self.k} neighbours, so k is from 1 to {self.k}"
             )
-        return NeighbourTable(self.indices[:, :k], self.distances[:, :k], self.metric)
+        if k == self.k:
+            return self
+        if k not in self._firsts:
+            # Contiguous, as the compiled loops take them; asked for by several measures.
+            first = (self.indices[:, :k].contiguous(), self.distances[:, :k].contiguous())
+            self._firsts[k] = NeighbourTable(*first, self.metric)
+        return self._firsts[k]
+
+    @cached_property
+    def _firsts(self) -> dict[int, NeighbourTable]:
+        return {}
 
     def permute(self, order: torch.Tensor) -> NeighbourTable:
         """The table of the same samples in another order: new sample i is old sample order[i].

@@ -1,1 +1,1 @@
-"""Executors: what runs tasks. In this process for now."""
+"""Execution: what runs tasks, on which machine, and what it says about them."""

@@ -2,77 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from repscape.errors import ArtefactMissingError
+from repscape.execution.executor import Ended
+from repscape.execution.worker import perform
 
 if TYPE_CHECKING:
     from repscape.store import Store
     from repscape.tasks import Task
 
 
-@dataclass(frozen=True)
-class Event:
-    """What happened to a task: its artefact was there already, is being made, or is made."""
+class InlineExecutor:
+    """The executor without an engine: one task at a time, here."""
 
-    task: Task
-    what: Literal["found", "started", "made"]
+    def __init__(self) -> None:
+        self._store: Store | None = None
+        self._next: Task | None = None
 
+    def open(self, store: Store) -> None:
+        """Remember the store."""
+        self._store = store
 
-def run_tasks(
-    tasks: Sequence[Task], store: Store, report: Callable[[Event], None] | None = None
-) -> int:
-    """Make the artefacts that the store lacks, each after those that it needs.
+    def room(self) -> int:
+        """One task if there is none."""
+        return 1 if self._next is None else 0
 
-    Returns the number of tasks that ran. An error stops the run; what was made before it is
-    committed and will be found by the next run.
-    """
-    tell = report if report is not None else _ignore
-    made = 0
-    for task in _in_order(tasks):
-        if store.has(task.key):
-            tell(Event(task, "found"))
-            continue
-        tell(Event(task, "started"))
-        with limited_threads(task.threads):
-            task.make(store)
-        if not store.has(task.key):
-            raise ArtefactMissingError(f"task {task.label!r} ended without its artefact {task.key}")
-        made += 1
-        tell(Event(task, "made"))
-    return made
+    def start(self, ready: Sequence[Task]) -> Sequence[Task]:
+        """Take the first task; `ended` runs it."""
+        taken = ready[: self.room()]
+        if taken:
+            self._next = taken[0]
+        return taken
 
+    def ended(self, timeout: float) -> Sequence[Ended]:
+        """Run the task that was taken, however long it lasts."""
+        if self._next is None or self._store is None:
+            return []
+        task, self._next = self._next, None
+        return [Ended(task.key, perform(task, self._store))]
 
-@contextmanager
-def limited_threads(threads: int) -> Iterator[None]:
-    """Let torch use this many threads inside, and as many as before afterwards."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _ignore(event: Event) -> None:
-    return None
-
-
-def _in_order(tasks: Sequence[Task]) -> list[Task]:
-    """Every task once, after the tasks that it needs, otherwise in the order given."""
-    ordered: dict[str, Task] = {}
-
-    def visit(task: Task) -> None:
-        if task.key not in ordered:
-            for needed in task.needs:
-                visit(needed)
-            ordered.setdefault(task.key, task)
-
-    for task in tasks:
-        visit(task)
-    return list(ordered.values())
+    def close(self) -> None:
+        """Forget the task that was not run."""
+        self._next = None

@@ -194,6 +194,10 @@ class CKA(GramMeasure):
         hsic = debiased_hsic if self.debiased else biased_hsic
         return hsic(ab) / math.sqrt(self._own(aa)) / math.sqrt(self._own(bb))
 
+    def scores(self, ab: PairSums, aa: PairSums, bb: PairSums) -> torch.Tensor:
+        """HSIC is linear in the sums of the pair, so vectors of them serve as numbers do."""
+        return torch.as_tensor(self.score(ab, aa, bb))
+
     def expected(self, a: Matrix, b: Matrix) -> float:
         """0 debiased; otherwise tr K̃ tr L̃ / ((n - 1) ‖K̃‖ ‖L̃‖) for the centred kernels."""
         return 0.0 if self.debiased else expected_alignment(a, b)

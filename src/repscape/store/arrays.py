@@ -12,7 +12,7 @@ Text is stored as UTF-8: for an array `name`, the bytes `name#utf8` and the ends
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from repscape.errors import InvalidParameterError
 from repscape.store.manifest import ArraySpec
+from repscape.store.mapped import Place, map_end_to_end
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 TEXT = "str"
 _TEXT_BYTES, _TEXT_OFFSETS = "#utf8", "#offsets"
 _LENGTH_BYTES = 8
+_PAGE = 4096
 _CODES = {
     "float64": "F64",
     "float32": "F32",
@@ -105,8 +107,14 @@ def join(buffers: Iterable[Buffer]) -> Buffer:
     return Buffer(parts[0].dtype, np.concatenate([part.data for part in parts]))
 
 
-def as_safetensors(buffers: Mapping[str, Buffer]) -> list[bytes | memoryview]:
-    """Return the pieces of a safetensors file, in order; equal arrays give equal bytes."""
+def as_safetensors(
+    buffers: Mapping[str, Buffer], paged: str | None = None
+) -> list[bytes | memoryview]:
+    """Return the pieces of a safetensors file, in order; equal arrays give equal bytes.
+
+    The array called `paged` begins at a page of the file, so that it can be mapped behind the
+    same array of another file.
+    """
     physical = _physical(buffers)
     # Wide items first keeps every array aligned to its item size.
     names = sorted(physical, key=lambda name: (-physical[name][1].itemsize, name))
@@ -116,9 +124,29 @@ def as_safetensors(buffers: Mapping[str, Buffer]) -> list[bytes | memoryview]:
         start, end = end, end + data.nbytes
         header[name] = {"dtype": code, "shape": list(data.shape), "data_offsets": [start, end]}
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=True).encode()
-    text += b" " * (-len(text) % _LENGTH_BYTES)
+    unit, ahead = _LENGTH_BYTES, len(text)
+    if paged is not None:
+        unit, ahead = _PAGE, _LENGTH_BYTES + len(text) + header[paged]["data_offsets"][0]
+    text += b" " * (-ahead % unit)
     front = len(text).to_bytes(_LENGTH_BYTES, "little") + text
     return [front, *(_bytes_of(physical[name][1]) for name in names)]
+
+
+def locate(path: Path, name: str) -> Place:
+    """Where the bytes of an array of numbers lie in a safetensors file."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+        start, end = json.loads(file.read(length))[name]["data_offsets"]
+    return Place(path, _LENGTH_BYTES + length + start, end - start)
+
+
+def map_rows(places: Sequence[Place], spec: ArraySpec) -> Buffer | None:
+    """Map the rows of an array that lie in several files, or None where that cannot be."""
+    flat = map_end_to_end(places)
+    if flat is None:
+        return None
+    dtype = np.dtype(_TORCH_ONLY.get(spec.dtype, spec.dtype)).newbyteorder("<")
+    return Buffer(spec.dtype, flat.view(dtype).reshape(spec.shape))
 
 
 def map_safetensors(path: Path, specs: Mapping[str, ArraySpec]) -> dict[str, Buffer]:

@@ -32,7 +32,7 @@ _NOT_WRITABLE = {
     errno.EACCES: ("you may not write there", f"ask for write permission, {_ELSEWHERE}"),
     errno.EPERM: ("writing there is not permitted", f"ask for write permission, {_ELSEWHERE}"),
 }
-_NO_HARD_LINKS = frozenset(
+NO_HARD_LINKS = frozenset(
     getattr(errno, name)
     for name in ("EPERM", "EACCES", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDEV")
 )
@@ -76,7 +76,7 @@ def writing(path: Path) -> Iterator[None]:
 
 def temporary_path(directory: Path, name: str) -> Path:
     """A fresh name in `directory` that says which host and process is writing `name`."""
-    return directory / f"{name}.tmp.{_host()}.{os.getpid()}.{secrets.token_hex(4)}"
+    return directory / f"{name}.tmp.{host_name()}.{os.getpid()}.{secrets.token_hex(4)}"
 
 
 def is_temporary(path: Path) -> bool:
@@ -93,7 +93,7 @@ def is_abandoned(path: Path, max_age: float) -> bool:
     match = _TEMPORARY.search(path.name)
     if match is None:
         return False
-    if match["host"] == _host() and not _is_running(int(match["pid"])):
+    if match["host"] == host_name() and process_start(int(match["pid"])) is None:
         return True
     try:
         return time.time() - path.lstat().st_mtime > max_age
@@ -139,7 +139,7 @@ def publish_first(path: Path, content: bytes) -> bool:
             # Over NFS the reply to a link that was made can be lost; the link count tells.
             won = written.path.stat().st_nlink > 1
         except OSError as problem:
-            if problem.errno not in _NO_HARD_LINKS:
+            if problem.errno not in NO_HARD_LINKS:
                 raise
             return _publish_first_by_directory(path, content)
         flush_directory(path.parent)
@@ -219,8 +219,21 @@ def _write(path: Path, pieces: Iterable[memoryview | bytes]) -> WrittenFile:
     return WrittenFile(path, digest.hexdigest(), size)
 
 
-def _host() -> str:
+def host_name() -> str:
+    """The name of this machine, in letters that file names can hold."""
     return re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname()) or "localhost"
+
+
+def process_start(pid: int) -> str | None:
+    """When a process of this machine began, in the machine's own count; None if it is gone.
+
+    Empty where the system does not say.
+    """
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return "" if _is_running(pid) else None
+    return None if state[0] in ("Z", "X") else state[19]
 
 
 def _is_running(pid: int) -> bool:

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from repscape.errors import ArtefactMissingError, CorruptArtefactError, StoreError
-from repscape.store.arrays import Buffer, as_safetensors, from_buffer, join, map_safetensors
+from repscape.store.arrays import (
+    Buffer,
+    as_safetensors,
+    from_buffer,
+    join,
+    locate,
+    map_rows,
+    map_safetensors,
+)
 from repscape.store.atomic import (
     is_abandoned,
     is_temporary,
@@ -84,10 +92,12 @@ class ArtefactDirectory:
             raise self.corrupt(MANIFEST_NAME, f"the manifest belongs to the key {manifest.key}")
         return manifest
 
-    def write_arrays(self, stem: str, buffers: Mapping[str, Buffer]) -> FileEntry:
+    def write_arrays(
+        self, stem: str, buffers: Mapping[str, Buffer], paged: str | None = None
+    ) -> FileEntry:
         """Write one safetensors file; it counts once a manifest lists it."""
         specs = {name: buffer.spec for name, buffer in buffers.items()}
-        return self.write(stem, ARRAYS_SUFFIX, as_safetensors(buffers), specs)
+        return self.write(stem, ARRAYS_SUFFIX, as_safetensors(buffers, paged), specs)
 
     def write(
         self,
@@ -160,6 +170,19 @@ class ArtefactDirectory:
         else:
             whole = {name: Buffer(b.dtype, np.array(b.data)) for name, b in shards[0].items()}
         return {name: from_buffer(buffer) for name, buffer in whole.items()}
+
+    def rows(self, manifest: Manifest, name: str) -> Values:
+        """Map the rows of an array of numbers, which may lie in several shards.
+
+        Where the shards cannot be mapped one behind the other (rows that do not fill whole
+        pages), they are joined in memory.
+        """
+        self.expect(manifest, ARRAYS_SUFFIX, "arrays")
+        spec = manifest.arrays[name]
+        mapped = map_rows([locate(self.verified(e), name) for e in manifest.files], spec)
+        if mapped is None:
+            return self.arrays(manifest, [name], mmap=True)[name]
+        return from_buffer(mapped)
 
     def expect(self, manifest: Manifest, suffix: str, what: str) -> None:
         """Raise `StoreError` if the artefact is not stored as this kind of file."""

@@ -22,16 +22,17 @@ _COLUMN = "column/"
 def load_representation(directory: ArtefactDirectory) -> Representation:
     """Read a committed representation.
 
-    The values are memory-mapped if they lie in one shard; several shards are joined into one
-    array in memory.
+    The values are memory-mapped, also where they lie in several shards; only shards whose rows
+    do not fill whole pages are joined in memory. Ids, labels and columns are read.
     """
     manifest = directory.manifest()
     if "origin" not in manifest.metadata or VALUES not in manifest.arrays:
         raise StoreError(f"the artefact {manifest.key} is a {manifest.kind}, not a representation")
-    arrays = directory.arrays(manifest, mmap=True)
+    names = [name for name in manifest.arrays if name != VALUES]
+    arrays = directory.arrays(manifest, names, mmap=True)
     columns = {k.removeprefix(_COLUMN): v for k, v in arrays.items() if k.startswith(_COLUMN)}
     return Representation(
-        arrays[VALUES],
+        directory.rows(manifest, VALUES),
         arrays[IDS],  # type: ignore[arg-type]
         labels=arrays.get(LABELS),  # type: ignore[arg-type]
         columns=columns,  # type: ignore[arg-type]

@@ -25,6 +25,7 @@ from repscape.store.directory import RECORD_STEM, ArtefactDirectory, remove
 from repscape.store.manifest import FileEntry, Manifest, json_bytes, library_versions
 from repscape.store.representations import (
     IDS,
+    VALUES,
     check_distinct,
     load_representation,
     representation_buffers,
@@ -98,6 +99,11 @@ class RepresentationWriter:
     def rows_done(self) -> int:
         """How many rows are in committed shards; a resumed run continues with this row."""
         return sum(_rows(entry) for entry in self._shards)
+
+    @property
+    def known_ids(self) -> npt.NDArray[Any]:
+        """The ids of the rows in committed shards; see `rows_done`."""
+        return self._stored_ids() if self._shards else np.asarray([], dtype=np.str_)
 
     @property
     def is_committed(self) -> bool:
@@ -231,7 +237,7 @@ class RepresentationWriter:
         first, rest = _split(self._pending, rows)
         whole = {name: join(chunk[name] for chunk in first) for name in first[0]}
         stem = f"{RECORD_STEM}{len(self._shards):06d}"
-        entry = self._directory.write_arrays(stem, whole)
+        entry = self._directory.write_arrays(stem, whole, paged=VALUES)
         self._shards.append(entry)
         self._pending, self._pending_rows = rest, self._pending_rows - rows
         self._known_ids = None

@@ -43,6 +43,8 @@ _STORE_CONTENT = {"format": "repscape store", "version": STORE_FORMAT}
 _KIND = re.compile(r"[a-z][a-z0-9_]*")
 _KEY = re.compile(r"[0-9a-f]{8,64}")
 _SHARD_BYTES = 256 * 2**20
+_PAGE_ROWS = 4096
+_BESIDE = ("_failures", "_leases", "_tasks")
 _WEEK = 7 * 24 * 3600.0
 
 
@@ -187,6 +189,7 @@ class Store:
             return self.load_representation(recipe.key)
         values = representation.values
         rows = max(1, _SHARD_BYTES // (representation.d * values.dtype.itemsize))
+        rows = rows // _PAGE_ROWS * _PAGE_ROWS or rows  # whole pages can be mapped as one array
         origin = representation.origin
         with self.representation_writer(recipe, origin, rows, beside=beside) as writer:
             step = writer.shard_rows
@@ -204,8 +207,8 @@ class Store:
     def load_representation(self, key: str) -> Representation:
         """Read a representation after checking its checksums.
 
-        The values are memory-mapped if they lie in one shard; several shards are joined into
-        one array in memory.
+        The values are memory-mapped, also where they lie in several shards; only shards whose
+        rows do not fill whole pages are joined into one array in memory.
 
         Raises
         ------
@@ -271,7 +274,8 @@ class Store:
         artefacts. Unfinished artefacts stay, so that they can be resumed.
         """
         removed = [path for d in self._directories() for path in d.sweep(max_age)]
-        for folder in (self.root, *self._kinds()):
+        beside = (self.root / name for name in _BESIDE)
+        for folder in (self.root, *self._kinds(), *beside):
             stale = [p for p in listing(folder) if is_temporary(p) and is_abandoned(p, max_age)]
             for path in stale:
                 remove(path)

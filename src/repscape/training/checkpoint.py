@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from repscape.data.arrays import ArrayData
-from repscape.tasks import Recipe, Task
+from repscape.data.digits import digits
+from repscape.errors import InvalidParameterError
+from repscape.tasks import Recipe, Resources, Task
 from repscape.training.networks import Network
 from repscape.training.train import THREADS, TRAINING_VERSION, TrainingRecipe, train, untrained
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from repscape.store import Store
 
 KIND = "checkpoint"
+
+Progress = Callable[[int, float], None]
 
 
 def checkpoint_recipe(recipe: TrainingRecipe, data: ArrayData) -> Recipe:
@@ -29,35 +33,63 @@ def checkpoint_recipe(recipe: TrainingRecipe, data: ArrayData) -> Recipe:
     return Recipe(KIND, TRAINING_VERSION, parameters)
 
 
-def training_task(
-    recipe: TrainingRecipe,
-    data: ArrayData,
-    progress: Callable[[int, float], None] | None = None,
-) -> Task:
+def training_task(recipe: TrainingRecipe, data: ArrayData) -> Task:
     """Return the task that trains a network and commits its weights.
 
     The artefact holds one float32 array for each parameter, by its name in the network, and
-    the mean loss of each epoch in its metadata.
+    the mean loss of each epoch in its metadata. `data` is one of the splits that
+    `repscape.data.digits.digits` returns, where the task loads it again when it runs.
     """
-    stored = checkpoint_recipe(recipe, data)
+    return Task(
+        checkpoint_recipe(recipe, data),
+        run="repscape.training.checkpoint:train_and_store",
+        label=f"train {recipe.name}",
+        stage="train",
+        arguments={"split": data.split.partition("[")[0]},
+        resources=Resources(cpus=THREADS),
+    )
 
-    def make(store: Store) -> None:
-        begin = time.perf_counter()
-        images, labels = torch.from_numpy(data.inputs), torch.from_numpy(data.labels)
-        result = train(recipe, images, labels, progress)
-        seconds = round(time.perf_counter() - begin, 3)
-        store.write_arrays(
-            stored,
-            result.network.state_dict(),
-            metadata={"losses": list(result.losses)},
-            beside={"device": "cpu", "threads": THREADS, "seconds": seconds},
+
+def train_and_store(store: Store, task: Task) -> None:
+    """Do what a `training_task` says.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the split that it names is not the data in its recipe.
+    """
+    parameters, split = task.recipe.parameters, task.arguments["split"]
+    data = digits(split)
+    if data.revision != parameters["data_revision"]:
+        raise InvalidParameterError(
+            f"task {task.label!r} trains on the data {parameters['data_revision']}, but the split "
+            f"{split!r} of the digits is {data.revision}: give a split that digits() returns, or "
+            "train with trained()"
         )
+    _train_and_store(store, task.recipe, TrainingRecipe(**parameters["training"]), data)
 
-    return Task(stored, make, label=f"train {recipe.name}", stage="train", threads=THREADS)
+
+def _train_and_store(
+    store: Store,
+    stored: Recipe,
+    recipe: TrainingRecipe,
+    data: ArrayData,
+    progress: Progress | None = None,
+) -> None:
+    begin = time.perf_counter()
+    images, labels = torch.from_numpy(data.inputs), torch.from_numpy(data.labels)
+    result = train(recipe, images, labels, progress)
+    seconds = round(time.perf_counter() - begin, 3)
+    store.write_arrays(
+        stored,
+        result.network.state_dict(),
+        metadata={"losses": list(result.losses)},
+        beside={"device": "cpu", "threads": THREADS, "seconds": seconds},
+    )
 
 
-def load_network(task: Task, store: Store) -> Network:
-    """Read the network that a `training_task` has trained, in evaluation mode.
+def load_network(recipe: Recipe, store: Store) -> Network:
+    """Read the network of a `checkpoint_recipe` that was trained, in evaluation mode.
 
     Raises
     ------
@@ -66,8 +98,8 @@ def load_network(task: Task, store: Store) -> Network:
     CorruptArtefactError
         If its file is truncated or altered.
     """
-    arrays = store.read_arrays(task.key)
-    network = untrained(TrainingRecipe(**task.recipe.parameters["training"]))
+    arrays = store.read_arrays(recipe.key)
+    network = untrained(TrainingRecipe(**recipe.parameters["training"]))
     network.load_state_dict({name: torch.as_tensor(array) for name, array in arrays.items()})
     return network
 
@@ -76,7 +108,7 @@ def trained(
     recipe: TrainingRecipe,
     data: ArrayData,
     store: Store,
-    progress: Callable[[int, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> Network:
     """Return the network that this recipe gives on this data, trained now if it never was.
 
@@ -103,7 +135,7 @@ def trained(
     StoreNotWritableError
         If the disk is full or read-only.
     """
-    task = training_task(recipe, data, progress)
-    if not store.has(task.key):
-        task.make(store)
-    return load_network(task, store)
+    stored = checkpoint_recipe(recipe, data)
+    if not store.has(stored.key):
+        _train_and_store(store, stored, recipe, data, progress)
+    return load_network(stored, store)

@@ -1,0 +1,1 @@
+"""Kinds of data sources, one module each, registered where they are defined."""

@@ -1,0 +1,217 @@
+"""Run tasks in processes of this machine, within its cores and GPUs.
+
+The engine is the standard library's `ProcessPoolExecutor`, one with a single process for each
+place, so that a process that dies (killed, out of memory) takes only its own task with it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import multiprocessing.context
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from repscape.errors import InvalidParameterError, RepscapeError
+from repscape.execution.executor import Ended
+from repscape.execution.ledger import write_task_file
+from repscape.execution.outcomes import Outcome
+from repscape.execution.worker import perform_file
+
+if TYPE_CHECKING:
+    from repscape.store import Store
+    from repscape.tasks import Task
+
+_VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+
+
+@dataclass
+class _Place:
+    """A process, the GPUs that it sees, and the task that it runs, if any."""
+
+    gpus: tuple[str, ...]
+    pool: ProcessPoolExecutor
+    task: Task | None = field(default=None)
+
+
+class ProcessExecutor:
+    """A pool of processes among which the threads and the GPUs of this machine are divided.
+
+    Every task gets the threads that it declares, so as many run at once as their threads fit
+    into `cpus`; one that declares more runs alone. A task that declares GPUs gets a process
+    that sees those and no others; no two processes see the same one.
+
+    In a script, the call must stand under `if __name__ == "__main__":`, as for everything that
+    starts processes in Python.
+
+    Parameters
+    ----------
+    cpus : int, optional
+        By default the cores that this process may use.
+    gpus : sequence of str, optional
+        Devices as `CUDA_VISIBLE_DEVICES` names them; by default all that torch sees.
+    memory : int, optional
+        Bytes that the tasks which declare their memory may take together.
+    """
+
+    def __init__(
+        self,
+        cpus: int | None = None,
+        gpus: Sequence[str] | None = None,
+        memory: int | None = None,
+    ) -> None:
+        if cpus is not None and cpus < 1:
+            raise InvalidParameterError(f"cpus={cpus!r}: give at least 1")
+        self._cpus = cpus if cpus is not None else len(os.sched_getaffinity(0))
+        self._gpus = None if gpus is None else tuple(gpus)
+        self._memory = memory
+        self._store: Store | None = None
+        self._places: list[_Place] = []
+        self._futures: dict[Future[str], _Place] = {}
+
+    def open(self, store: Store) -> None:
+        """Remember the store; processes start with the first tasks."""
+        self._store = store
+
+    def room(self) -> int:
+        """As many tasks as there are free cores."""
+        running = self._running()
+        return max(0, self._cpus - sum(task.resources.cpus for task in running))
+
+    def start(self, ready: Sequence[Task]) -> Sequence[Task]:
+        """Start those that fit beside the running ones.
+
+        Raises `InvalidParameterError` for a task that could never run here.
+        """
+        started = []
+        for task in ready:
+            self._refuse_impossible(task)
+            if self._fits(task):
+                self._submit(task)
+                started.append(task)
+        return started
+
+    def ended(self, timeout: float) -> Sequence[Ended]:
+        """Wait for the first task that ends; a process that died gives up its place."""
+        done, _ = wait(self._futures, timeout, FIRST_COMPLETED)
+        return [self._collect(future) for future in done]
+
+    def close(self) -> None:
+        """End all processes, also those at work."""
+        for place in self._places:
+            if place.task is not None:
+                _kill(place.pool)
+            place.pool.shutdown(wait=True, cancel_futures=True)
+        self._places.clear()
+        self._futures.clear()
+
+    def _running(self) -> list[Task]:
+        return [place.task for place in self._places if place.task is not None]
+
+    def _fits(self, task: Task) -> bool:
+        running = self._running()
+        if not running:
+            return True
+        cpus = task.resources.cpus + sum(one.resources.cpus for one in running)
+        memory = sum(one.resources.memory or 0 for one in (*running, task))
+        return (
+            cpus <= self._cpus
+            and (self._memory is None or memory <= self._memory)
+            and task.resources.gpus <= len(self._free_gpus(task.resources.gpus))
+        )
+
+    def _refuse_impossible(self, task: Task) -> None:
+        wanted = task.resources.gpus
+        if wanted and wanted > len(self._all_gpus()):
+            raise InvalidParameterError(
+                f"task {task.label!r} asks for {wanted} GPUs, but this machine has "
+                f"{len(self._all_gpus())}: ask for fewer in the resources of stage "
+                f"{task.stage!r}, or use another executor"
+            )
+
+    def _all_gpus(self) -> tuple[str, ...]:
+        if self._gpus is None:
+            import torch
+
+            visible = os.environ.get(_VISIBLE_GPUS)
+            count = torch.cuda.device_count()
+            names = visible.split(",") if visible else [str(number) for number in range(count)]
+            self._gpus = tuple(names[:count])
+        return self._gpus
+
+    def _free_gpus(self, wanted: int) -> tuple[str, ...]:
+        if not wanted:
+            return ()
+        taken = {gpu for place in self._places if place.task is not None for gpu in place.gpus}
+        return tuple(gpu for gpu in self._all_gpus() if gpu not in taken)[:wanted]
+
+    def _submit(self, task: Task) -> None:
+        assert self._store is not None
+        path = write_task_file(task, self._store)
+        place = self._place(self._free_gpus(task.resources.gpus))
+        place.task = task
+        self._futures[place.pool.submit(perform_file, str(path))] = place
+
+    def _place(self, gpus: tuple[str, ...]) -> _Place:
+        """An idle process that sees these GPUs; idle ones that see some of them are ended."""
+        idle = [place for place in self._places if place.task is None]
+        for place in idle:
+            if place.gpus == gpus:
+                return place
+        for place in idle:
+            if set(place.gpus) & set(gpus):
+                self._places.remove(place)
+                place.pool.shutdown(wait=True)
+        pool = ProcessPoolExecutor(
+            max_workers=1,
+            mp_context=_context(),
+            initializer=_begin,
+            initargs=({**os.environ, _VISIBLE_GPUS: ",".join(gpus)},),
+        )
+        place = _Place(gpus, pool)
+        self._places.append(place)
+        return place
+
+    def _collect(self, future: Future[str]) -> Ended:
+        place = self._futures.pop(future)
+        assert place.task is not None
+        key, place.task = place.task.key, None
+        try:
+            return Ended(key, Outcome.from_json(future.result()))
+        except BrokenProcessPool:
+            self._places.remove(place)
+            place.pool.shutdown(wait=True)
+            return Ended(key, None, "its process died: it was killed, or memory ran out")
+        except RepscapeError as problem:
+            return Ended(key, None, str(problem))
+
+
+def _context() -> multiprocessing.context.ForkServerContext:
+    """Processes are copies of one that has only imported, so that they begin at once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["repscape.execution.worker", "torch", "numba"])
+    return context
+
+
+def _begin(environment: dict[str, str]) -> None:
+    """In a new process: the driver's environment now, its own GPUs, and no life after it."""
+    os.environ.update(environment)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)
+
+
+def _kill(pool: ProcessPoolExecutor) -> None:
+    # There is no public way to stop a process at work before Python 3.14 (`kill_workers`).
+    for process in list((pool._processes or {}).values()):
+        process.kill()

@@ -1,0 +1,247 @@
+"""`run_tasks`: make what a store lacks, each task after those that it needs.
+
+The driver keeps nothing but what the store tells it: kill it at any moment and run again, or
+run two at once on one store.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from repscape.errors import InvalidParameterError, StoreNotWritableError, did_you_mean
+from repscape.execution.executor import Ended, Executor
+from repscape.execution.graph import Graph
+from repscape.execution.inline import InlineExecutor
+from repscape.execution.ledger import record_failure
+from repscape.execution.outcomes import Event, Failure, RunResult, What
+from repscape.execution.processes import ProcessExecutor
+from repscape.store.leases import Leases
+
+if TYPE_CHECKING:
+    from repscape.store import Store
+    from repscape.tasks import Task
+
+Report = Callable[[Event], None]
+LOST_RETRIES = 2
+_WAIT_SECONDS = 1.0
+_LOOK_SECONDS = 0.2
+
+
+def run_tasks(
+    tasks: Sequence[Task],
+    store: Store,
+    executor: str | Executor = "inline",
+    report: Report | None = None,
+    *,
+    retries: int = 0,
+    lost_retries: int = LOST_RETRIES,
+) -> RunResult:
+    """Make the artefacts that the store lacks.
+
+    A task that fails is recorded beside the artefacts with its traceback and its inputs; the
+    tasks that need it are blocked, everything else goes on. Running again tries it again.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        What they need is made too.
+    store : Store
+    executor : str or Executor
+        `"inline"`, or an executor with its settings.
+    report : callable (Event), optional
+        Told what happens to every task.
+    retries : int
+        How often a task that raised an error is tried again in this run.
+    lost_retries : int
+        The same for a task whose worker was lost: killed, out of memory, its node gone.
+
+    Returns
+    -------
+    RunResult
+        What was made, found, failed and blocked.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such executor, or it cannot be used.
+    StoreNotWritableError
+        If the store is on a full or read-only disk: nothing that a task made could be kept.
+    """
+    engine = get_executor(executor) if isinstance(executor, str) else executor
+    driver = _Driver(Graph(tasks), store, engine, report, retries, lost_retries)
+    engine.open(store)
+    try:
+        return driver.run()
+    finally:
+        engine.close()
+
+
+def get_executor(name: str) -> Executor:
+    """The executor of this name with its default settings."""
+    if name not in EXECUTORS:
+        raise InvalidParameterError(
+            f"there is no executor {name!r}: {did_you_mean(name, EXECUTORS)}"
+        )
+    return EXECUTORS[name]()
+
+
+EXECUTORS: dict[str, Callable[[], Executor]] = {
+    "inline": InlineExecutor,
+    "processes": ProcessExecutor,
+}
+
+
+class _Driver:
+    """One run: hands ready tasks to the executor, and lets the store say what became of them."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        store: Store,
+        executor: Executor,
+        report: Report | None,
+        retries: int,
+        lost_retries: int,
+    ) -> None:
+        self._graph, self._store, self._executor = graph, store, executor
+        self._report = report
+        self._retries, self._lost_retries = retries, lost_retries
+        self._began: dict[str, float] = {}
+        self._errors: Counter[str] = Counter()
+        self._losses: Counter[str] = Counter()
+        self._made: list[Task] = []
+        self._found: list[Task] = []
+        self._failed: list[Failure] = []
+        self._blocked: list[Task] = []
+        self._unwritable: Failure | None = None
+        self._leases = Leases(store.root)
+        self._elsewhere: dict[str, Task] = {}
+
+    def run(self) -> RunResult:
+        for task in self._graph.tasks.values():
+            if self._store.has(task.key):
+                self._finish(task, "found")
+        while self._graph.unfinished:
+            self._look_elsewhere()
+            self._start()
+            if self._began:
+                pause = _LOOK_SECONDS if self._elsewhere else _WAIT_SECONDS
+                for ended in self._executor.ended(pause):
+                    self._settle(ended)
+            elif self._elsewhere and self._unwritable is None:
+                time.sleep(_LOOK_SECONDS)
+            else:
+                break
+        if self._unwritable is not None:
+            raise StoreNotWritableError(self._unwritable.message)
+        if self._graph.unfinished:
+            raise InvalidParameterError("these tasks need each other, so none can be first")
+        return RunResult(
+            tuple(self._made), tuple(self._found), tuple(self._failed), tuple(self._blocked)
+        )
+
+    def _start(self) -> None:
+        """Hand the executor what can start; after the disk is full, nothing."""
+        if self._unwritable is not None:
+            return
+        while room := self._executor.room():
+            ready = list(islice(self._graph.ready(), room))
+            missing = [task for task in ready if not self._is_someone_elses(task)]
+            started = self._executor.start(missing)
+            keys = {task.key for task in started}
+            for task in started:
+                self._began[task.key] = time.monotonic()
+                self._tell(Event(task, "started"))
+            for task in missing:
+                if task.key not in keys:
+                    self._graph.offer(task.key)
+            if not ready or len(keys) < len(missing):
+                return
+
+    def _is_someone_elses(self, task: Task) -> bool:
+        """Whether another run has made the artefact in the meantime, or is about to."""
+        if self._store.has(task.key):
+            self._finish(task, "found")
+            return True
+        held = self._leases.is_held(task.key)
+        if held:
+            self._wait_for(task)
+        return held
+
+    def _wait_for(self, task: Task) -> None:
+        self._elsewhere[task.key] = task
+        self._tell(Event(task, "elsewhere"))
+
+    def _look_elsewhere(self) -> None:
+        """What became of the tasks that other runs are at."""
+        for task in list(self._elsewhere.values()):
+            if self._store.has(task.key):
+                del self._elsewhere[task.key]
+                self._finish(task, "found")
+            elif not self._leases.is_held(task.key):
+                del self._elsewhere[task.key]
+                self._graph.offer(task.key)
+
+    def _settle(self, ended: Ended) -> None:
+        task = self._graph.tasks[ended.key]
+        seconds = time.monotonic() - self._began.pop(task.key)
+        outcome = ended.outcome
+        if self._store.has(task.key):
+            self._finish(task, "found" if outcome and outcome.what == "found" else "made", seconds)
+            return
+        if outcome is not None and outcome.what == "held":
+            self._wait_for(task)
+            return
+        failure = outcome.failure if outcome is not None else None
+        if failure is not None:
+            self._errors[task.key] += 1
+            again = self._errors[task.key] <= self._retries
+        else:
+            self._losses[task.key] += 1
+            again = self._losses[task.key] <= self._lost_retries
+            failure = self._lost(task, ended.reason, seconds)
+        attempts = self._errors[task.key] + self._losses[task.key]
+        self._fail(task, replace(failure, attempts=attempts), again, seconds)
+
+    def _lost(self, task: Task, reason: str, seconds: float) -> Failure:
+        return Failure(
+            key=task.key,
+            label=task.label,
+            stage=task.stage,
+            run=task.run,
+            error="WorkerLost",
+            message=reason,
+            inputs=dict(task.recipe.inputs),
+            arguments=dict(task.arguments),
+            seconds=round(seconds, 3),
+        )
+
+    def _fail(self, task: Task, failure: Failure, again: bool, seconds: float) -> None:
+        if failure.error == StoreNotWritableError.__name__:
+            self._unwritable = failure
+            again = False
+        else:
+            record_failure(failure, self._store)
+        if again:
+            self._tell(Event(task, "retried", seconds, failure))
+            self._graph.offer(task.key)
+            return
+        self._failed.append(failure)
+        self._tell(Event(task, "failed", seconds, failure))
+        for blocked in self._graph.give_up(task.key):
+            self._blocked.append(blocked)
+            self._tell(Event(blocked, "blocked"))
+
+    def _finish(self, task: Task, what: What, seconds: float = 0.0) -> None:
+        (self._made if what == "made" else self._found).append(task)
+        self._tell(Event(task, what, seconds))
+        self._graph.finish(task.key)
+
+    def _tell(self, event: Event) -> None:
+        if self._report is not None:
+            self._report(event)
