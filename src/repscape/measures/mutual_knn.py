@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -23,6 +23,7 @@ from repscape.measures.neighbour_family import (
     NEIGHBOUR_COST,
     NEIGHBOUR_INVARIANCES,
     PLATONIC,
+    longer,
     table_key,
 )
 from repscape.registry import parameter
@@ -80,6 +81,14 @@ class MutualKNN(Measure[NeighbourTable]):
         if self.metric == "precomputed":
             return neighbours_of_distances(x, self.k)
         return neighbours(x, self.k, self.metric)
+
+    def prepare_for_subsets(self, x: torch.Tensor) -> NeighbourTable:
+        """A longer table, from which neighbours can be missing."""
+        return replace(self, k=longer(self.k, len(x))).prepare(x)
+
+    def subset(self, state: NeighbourTable, rows: torch.Tensor) -> NeighbourTable | None:
+        """The first k of the listed neighbours that are left."""
+        return state.subset(rows, self.k)
 
     def state_bytes(self, n: int, d: int) -> int:
         """The table, and its neighbours once more by ascending index."""

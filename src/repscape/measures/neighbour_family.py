@@ -54,11 +54,25 @@ class NeighbourMeasure(Measure[NeighbourTable]):
         check_directions(x, self.metric)
         return neighbours(x, self.k, self.metric)
 
+    def prepare_for_subsets(self, x: torch.Tensor) -> NeighbourTable:
+        """A longer table, from which neighbours can be missing."""
+        check_directions(x, self.metric)
+        return neighbours(x, longer(self.k, len(x)), self.metric)
+
+    def subset(self, state: NeighbourTable, rows: torch.Tensor) -> NeighbourTable | None:
+        """The first k of the listed neighbours that are left."""
+        return state.subset(rows, self.k)
+
     def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
         return 16 * n * self.k
 
     def permute(self, state: NeighbourTable, order: torch.Tensor) -> NeighbourTable:  # noqa: D102
         return state.permute(order)
+
+
+def longer(k: int, n: int) -> int:
+    """How many neighbours to list so that k of them are left in a random half of the samples."""
+    return min(n - 1, 6 * k + 20)
 
 
 def table_key(k: int, metric: NeighbourMetric) -> Hashable:

@@ -13,7 +13,7 @@ import torch
 from repscape.compute.precision import full_precision
 from repscape.errors import InvalidParameterError, TooFewSamplesError, did_you_mean
 from repscape.measures.base import Measure
-from repscape.significance.prepared import prepare_state, score_of_rows
+from repscape.significance.prepared import PartialScores, prepare_state
 
 Method: TypeAlias = Literal["jackknife", "subsampling", "bootstrap"]
 Statistic: TypeAlias = Callable[[torch.Tensor], float]
@@ -91,9 +91,7 @@ def interval(
     if method == "bootstrap":
         return _bootstrap(measure, x, y, value, confidence, seed)
 
-    def statistic(rows: torch.Tensor) -> float:
-        return score_of_rows(measure, x, y, rows)
-
+    statistic = PartialScores(measure, [x, y])
     needed = measure.declared.minimum_n
     if method == "subsampling":
         return subsampling(statistic, len(x), value, confidence, seed, needed)

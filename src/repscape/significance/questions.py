@@ -21,10 +21,10 @@ from repscape.significance.intervals import Interval, jackknife
 from repscape.significance.null import Null, null_of, p_value
 from repscape.significance.permutations import Partition, Permutations, partition
 from repscape.significance.prepared import (
+    PartialScores,
     check_same_samples,
     checked_values,
     prepare_state,
-    score_of_rows,
     select_samples,
 )
 
@@ -118,10 +118,10 @@ def closer(
         null_of(chosen, states["a"], states[other], permutations, limit) for other in ("b", "c")
     )
     sign = 1.0 if chosen.declared.kind == "similarity" else -1.0
+    scores = PartialScores(chosen, [values[name] for name in ("a", "b", "c")])
 
     def difference(rows: torch.Tensor) -> float:
-        scores = [score_of_rows(chosen, values["a"], values[o], rows) for o in ("b", "c")]
-        return sign * (scores[0] - scores[1])
+        return sign * (scores(rows, 0, 1) - scores(rows, 0, 2))
 
     observed = sign * (to_b.observed - to_c.observed)
     needed = chosen.declared.minimum_n
@@ -199,13 +199,14 @@ def dependence_on_n(
     n = reps["x"].n
     limit = parse_bytes(memory_limit)
     generator = torch.Generator().manual_seed(seed)
+    partial = PartialScores(chosen, values)
     records = []
     for size in _sizes(chosen, n, sizes):
         subsets = [
             torch.randperm(n, generator=generator)[:size].sort().values
             for _ in range(1 if size == n else repeats)
         ]
-        scores = [score_of_rows(chosen, values[0], values[1], rows) for rows in subsets]
+        scores = [partial(rows) for rows in subsets]
         a, b = (prepare_state(chosen, select_samples(chosen, v, subsets[0])) for v in values)
         null = null_of(chosen, a, b, Permutations(size, n_permutations, seed), limit)
         records.append({"n": size, **_spread(scores), **_stated(null)})
