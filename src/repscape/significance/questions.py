@@ -186,9 +186,11 @@ def dependence_on_n(
     Returns
     -------
     DataFrame
-        One row per size: `n`, `value` and `sd` (mean and standard deviation over the subsets),
-        `subsets`, and of the first subset `first_value`, `null_mean`, `null_sd`, `p_value`,
-        `effect`.
+        One row per size: `measure`, `kind`, `n`, `value` and `sd` (mean and standard deviation
+        over the subsets), `subsets`, and of the first subset `first_value`, `null_mean`, `null_sd`,
+        `p_value`, `effect` and `standard_error` (jackknife). `interval_low` and `interval_high`
+        are `value` and that error, as of a single score of n samples, at 95 %; null where too few
+        samples are left for the jackknife.
     """
     import pandas as pd
 
@@ -209,8 +211,27 @@ def dependence_on_n(
         scores = [partial(rows) for rows in subsets]
         a, b = (prepare_state(chosen, select_samples(chosen, v, subsets[0])) for v in values)
         null = null_of(chosen, a, b, Permutations(size, n_permutations, seed), limit)
-        records.append({"n": size, **_spread(scores), **_stated(null)})
+        record: dict[str, Any] = {"measure": chosen.name, "kind": chosen.declared.kind, "n": size}
+        record |= _spread(scores) | _stated(null)
+        records.append(record | _error(chosen, partial, subsets[0], record["value"], seed))
     return pd.DataFrame(records)
+
+
+def _error(
+    measure: Measure[Any], partial: PartialScores, rows: torch.Tensor, value: float, seed: int
+) -> dict[str, float | None]:
+    def statistic(kept: torch.Tensor) -> float:
+        return partial(rows[kept])
+
+    try:
+        found = jackknife(statistic, len(rows), value, 0.95, seed, measure.declared.minimum_n)
+    except TooFewSamplesError:
+        return dict.fromkeys(("standard_error", "interval_low", "interval_high"))
+    return {
+        "standard_error": found.standard_error,
+        "interval_low": found.low,
+        "interval_high": found.high,
+    }
 
 
 def _spread(scores: Sequence[float]) -> dict[str, float]:
