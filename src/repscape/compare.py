@@ -114,7 +114,7 @@ def compare(
         if isinstance(value, RepscapeError):
             raise value
     limit = parse_bytes(memory_limit)
-    [[outcome]] = score_pairs([chosen], values, [(0, 1)], limit, None, [a.labels, b.labels])
+    [[outcome]] = score_pairs([chosen], values, [[(0, 1)]], limit, None, [a.labels, b.labels])
     if isinstance(outcome, RepscapeError):
         raise outcome
     score = Score(outcome, chosen.name, chosen.declared.kind, a.n)
@@ -266,37 +266,31 @@ def similarity_matrix(
     permutations = (
         None if null is None else _permutations(reps[0], n_permutations, seed, groups, blocks)
     )
+    once = same and pairs is None
+    wanted = [
+        [(x, y + offset) for x, y in asked if x < y or not (once and measure.declared.symmetric)]
+        for measure in chosen
+    ]
+    limit = parse_bytes(memory_limit)
+    labels = [rep.labels for rep in reps]
     records: list[dict[str, Any]] = []
-    for symmetric in (True, False):
-        group = [m for m in chosen if m.declared.symmetric is symmetric]
-        if not group:
-            continue
-        wanted = [
-            (a, b + offset)
-            for a, b in asked
-            if not (symmetric and pairs is None and same and a > b)
+    outcomes = score_pairs(chosen, tensors, wanted, limit, progress, labels)
+    for measure, part, scores in zip(chosen, wanted, outcomes, strict=True):
+        scored = [
+            _record(measure, reps, names, pair, outcome)
+            for pair, outcome in zip(part, scores, strict=True)
         ]
-        limit = parse_bytes(memory_limit)
-        labels = [rep.labels for rep in reps]
-        outcomes = score_pairs(group, tensors, wanted, limit, progress, labels)
-        for measure, scores in zip(group, outcomes, strict=True):
-            scored = [
-                _record(measure, reps, names, pair, outcome)
-                for pair, outcome in zip(wanted, scores, strict=True)
-            ]
-            if permutations is not None:
-                nulls = null_pairs(measure, tensors, labels, wanted, permutations, limit)
-                stated = null_columns(wanted, nulls, [rep.origin.model for rep in reps])
-                scored = [row | one for row, one in zip(scored, stated, strict=True)]
-            if interval is not None:
-                found = interval_pairs(
-                    measure, tensors, labels, wanted, scores, interval, confidence, seed, limit
-                )
-                stated = interval_columns(found)
-                scored = [row | one for row, one in zip(scored, stated, strict=True)]
-            records += scored
-    order = {measure.name: position for position, measure in enumerate(chosen)}
-    records.sort(key=lambda record: order[record["measure"]])
+        if permutations is not None:
+            nulls = null_pairs(measure, tensors, labels, part, permutations, limit)
+            stated = null_columns(part, nulls, [rep.origin.model for rep in reps])
+            scored = [row | one for row, one in zip(scored, stated, strict=True)]
+        if interval is not None:
+            found = interval_pairs(
+                measure, tensors, labels, part, scores, interval, confidence, seed, limit
+            )
+            stated = interval_columns(found)
+            scored = [row | one for row, one in zip(scored, stated, strict=True)]
+        records += scored
     further = [] if permutations is None else list(NULL_COLUMNS)
     further += [] if interval is None else list(INTERVAL_COLUMNS)
     table = _frame(records, further)

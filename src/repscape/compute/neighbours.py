@@ -88,7 +88,17 @@ class NeighbourTable:
             raise InvalidParameterError(
                 f"k={k}: this table holds {self.k} neighbours, so k is from 1 to {self.k}"
             )
-        return NeighbourTable(self.indices[:, :k], self.distances[:, :k], self.metric)
+        if k == self.k:
+            return self
+        if k not in self._firsts:
+            # Contiguous, as the compiled loops take them; asked for by several measures.
+            first = (self.indices[:, :k].contiguous(), self.distances[:, :k].contiguous())
+            self._firsts[k] = NeighbourTable(*first, self.metric)
+        return self._firsts[k]
+
+    @cached_property
+    def _firsts(self) -> dict[int, NeighbourTable]:
+        return {}
 
     def subset(self, rows: torch.Tensor, k: int) -> NeighbourTable | None:
         """The table of the k nearest among some samples, (m,) ascending.

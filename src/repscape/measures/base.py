@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+)
 
 import torch
 
@@ -94,12 +103,30 @@ Outcome: TypeAlias = "float | RepscapeError"
 State = TypeVar("State")
 
 
+class Shared(Protocol):
+    """What several measures derive their states from, so that one call forms it once for all."""
+
+    @property
+    def key(self) -> Hashable:
+        """Equal where one that is large enough serves all."""
+
+    @property
+    def size(self) -> int:
+        """Of those with equal keys the largest is formed."""
+
+    def form(self, x: torch.Tensor) -> Any:
+        """Form it for the values of one representation; raises as `prepare` does."""
+
+    def bytes(self, n: int) -> int:
+        """About how many bytes it takes for n samples."""
+
+
 class Measure(Parametrised, Generic[State]):
     """Base of all measures.
 
     A subclass is a frozen dataclass with a `spec`, registered with `MEASURES.register`. It
-    defines `prepare` and `compare`; both are pure. Values reach `prepare` as a float32 or
-    float64 tensor (n × d) without NaN or infinities and with n ≥ `declared.minimum_n`.
+    defines `prepare` (or `shared` and `derive`) and `compare`; all are pure. Values arrive as a
+    float32 or float64 tensor (n × d) without NaN or infinities, with n ≥ `declared.minimum_n`.
     """
 
     spec: ClassVar[MeasureSpec]
@@ -128,11 +155,8 @@ class Measure(Parametrised, Generic[State]):
         return None
 
     @property
-    def shared_state(self) -> Hashable | None:
-        """Measures with equal keys prepare the same state, so it is prepared once for all of them.
-
-        None: the state is this measure's own.
-        """
+    def shared(self) -> Shared | None:
+        """What `derive` needs and other measures need, too; None: the state is all its own."""
         return None
 
     @property
@@ -142,6 +166,12 @@ class Measure(Parametrised, Generic[State]):
 
     def prepare(self, x: torch.Tensor) -> State:
         """Do everything that depends on one representation, once."""
+        if self.shared is None:
+            raise NotImplementedError
+        return self.derive(self.shared.form(x), x)
+
+    def derive(self, formed: Any, x: torch.Tensor) -> State:
+        """The prepared state of x from what `shared`, or a larger one of its key, formed of x."""
         raise NotImplementedError
 
     def prepare_labelled(self, x: torch.Tensor, labels: npt.NDArray[Any] | None) -> State:

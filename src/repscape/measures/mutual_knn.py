@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
 
 from repscape.compute.arrays import check_not_constant
-from repscape.compute.neighbours import (
-    NeighbourTable,
-    neighbours,
-    neighbours_of_distances,
-    overlap_counts,
-)
+from repscape.compute.neighbours import NeighbourTable, neighbours_of_distances, overlap_counts
 from repscape.compute.permuted import permuted_overlaps
-from repscape.compute.permuted_pairs import overlap_table_bytes, permuted_pair_overlaps, shared
+from repscape.compute.permuted_pairs import overlap_table_bytes, permuted_pair_overlaps, together
 from repscape.errors import RepscapeError
 from repscape.measures.base import MEASURES, Measure, MeasureSpec
 from repscape.measures.neighbour_family import (
     NEIGHBOUR_COST,
     NEIGHBOUR_INVARIANCES,
     PLATONIC,
+    SharedTable,
     longer,
-    table_key,
 )
 from repscape.registry import parameter
 
@@ -68,8 +63,8 @@ class MutualKNN(Measure[NeighbourTable]):
     )
 
     @property
-    def shared_state(self) -> Hashable | None:  # noqa: D102
-        return None if self.metric == "precomputed" else table_key(self.k, self.metric)
+    def shared(self) -> SharedTable | None:  # noqa: D102
+        return None if self.metric == "precomputed" else SharedTable(self.metric, self.k)
 
     @property
     def declared(self) -> MeasureSpec:  # noqa: D102
@@ -77,10 +72,13 @@ class MutualKNN(Measure[NeighbourTable]):
         return self.spec.but(minimum_n=self.k + 1, invariances=kept)
 
     def prepare(self, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
-        check_not_constant(x)
         if self.metric == "precomputed":
+            check_not_constant(x)
             return neighbours_of_distances(x, self.k)
-        return neighbours(x, self.k, self.metric)
+        return super().prepare(x)
+
+    def derive(self, formed: NeighbourTable, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
+        return formed.first(self.k)
 
     def prepare_for_subsets(self, x: torch.Tensor) -> NeighbourTable:
         """A longer table, from which neighbours can be missing."""
@@ -111,7 +109,7 @@ class MutualKNN(Measure[NeighbourTable]):
         memory_limit: int,
     ) -> list[torch.Tensor | RepscapeError]:
         """One table of who is whose neighbour in which representation serves all pairs."""
-        if not shared(pairs) or 2 * overlap_table_bytes(states[0].n) > memory_limit:
+        if not together(pairs) or 2 * overlap_table_bytes(states[0].n) > memory_limit:
             return super().permuted_pairs(states, pairs, orders, memory_limit)
         common = permuted_pair_overlaps([state.indices for state in states], pairs, orders)
         return list(common.double() / (self.k * states[0].n))

@@ -64,7 +64,7 @@ def interval_pairs(
     for rows in kept:
         some = [_of(measure, value, rows) for value in values]
         known_labels = [None if column is None else column[rows.numpy()] for column in labels]
-        [found] = score_pairs([measure], some, pairs, memory_limit, None, known_labels)
+        [found] = score_pairs([measure], some, [pairs], memory_limit, None, known_labels)
         replicates.append(found)
     return [
         _interval(chosen, n, score, [row[index] for row in replicates], confidence)
