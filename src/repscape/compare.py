@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -19,7 +20,7 @@ from repscape.errors import (
     did_you_mean,
 )
 from repscape.measures.base import Measure, Outcome, get_measure
-from repscape.pairwise import score_pairs
+from repscape.pairwise import Labels, Pairs, Values, score_pairs
 from repscape.representation import (
     Representation,
     RepresentationLike,
@@ -285,8 +286,9 @@ def similarity_matrix(
             stated = null_columns(part, nulls, [rep.origin.model for rep in reps])
             scored = [row | one for row, one in zip(scored, stated, strict=True)]
         if interval is not None:
+            score_all = partial(_scores_of, measure, part, limit)
             found = interval_pairs(
-                measure, tensors, labels, part, scores, interval, confidence, seed, limit
+                measure, tensors, labels, scores, score_all, interval, confidence, seed
             )
             stated = interval_columns(found)
             scored = [row | one for row, one in zip(scored, stated, strict=True)]
@@ -295,6 +297,12 @@ def similarity_matrix(
     further += [] if interval is None else list(INTERVAL_COLUMNS)
     table = _frame(records, further)
     return Similarities(table, tuple(named_rows), tuple(named_columns), same)
+
+
+def _scores_of(
+    measure: Measure[Any], pairs: Pairs, limit: int, values: Values, labels: Labels
+) -> list[Outcome]:
+    return score_pairs([measure], values, [pairs], limit, None, labels)[0]
 
 
 def _named(many: Many, what: str) -> dict[str, Representation]:

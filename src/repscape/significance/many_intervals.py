@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
@@ -10,7 +10,6 @@ import torch
 
 from repscape.errors import InvalidParameterError, RepscapeError, did_you_mean
 from repscape.measures.base import Measure, Outcome
-from repscape.pairwise import score_pairs
 from repscape.significance.intervals import (
     Interval,
     check_confidence,
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Replicated: TypeAlias = Literal["jackknife", "subsampling"]
+Values: TypeAlias = "Sequence[torch.Tensor | RepscapeError]"
+Labels: TypeAlias = "Sequence[npt.NDArray[Any] | None]"
+ScoreAll: TypeAlias = "Callable[[Values, Labels], Sequence[Outcome]]"
+"""Scores all pairs of values, given with their labels."""
 
 
 def check_interval_name(method: str | None, confidence: float) -> None:
@@ -40,16 +43,15 @@ def check_interval_name(method: str | None, confidence: float) -> None:
 
 def interval_pairs(
     measure: Measure[Any],
-    values: Sequence[torch.Tensor | RepscapeError],
-    labels: Sequence[npt.NDArray[Any] | None],
-    pairs: Sequence[tuple[int, int]],
+    values: Values,
+    labels: Labels,
     scores: Sequence[Outcome],
+    score_all: ScoreAll,
     method: str,
     confidence: float,
     seed: int,
-    memory_limit: int,
 ) -> list[Interval | RepscapeError]:
-    """The interval of every score (those of `pairs`, positions in `values`), or why there is none.
+    """The interval of every score, those of `score_all` of the values, or why there is none.
 
     The replicates are the same for all pairs, and those of `repscape.compare` with this seed. Each
     costs what the scores cost.
@@ -64,8 +66,7 @@ def interval_pairs(
     for rows in kept:
         some = [_of(measure, value, rows) for value in values]
         known_labels = [None if column is None else column[rows.numpy()] for column in labels]
-        [found] = score_pairs([measure], some, [pairs], memory_limit, None, known_labels)
-        replicates.append(found)
+        replicates.append(score_all(some, known_labels))
     return [
         _interval(chosen, n, score, [row[index] for row in replicates], confidence)
         for index, score in enumerate(scores)
