@@ -81,6 +81,10 @@ class ConformanceError(RepscapeError, AssertionError):
     """A measure does not do what it declares; the message lists every failed check."""
 
 
+class StudyError(RepscapeError, ValueError):
+    """A study file is wrong; each line of the message names file, line, column and the mend."""
+
+
 class StoreError(RepscapeError):
     """Something about an artefact store."""
 

@@ -126,8 +126,8 @@ def profile(
         If the layers do not describe the same samples in the same order.
     """
     named = _named(layers, labels)
-    chosen = choose_descriptors(descriptors)
     between = _chosen_measures(descriptors, measures)
+    chosen = choose_descriptors(descriptors) if descriptors or not between else []
     wanted = [check_control(control) for control in controls]
     common = _Common(named, check_policy(duplicates), memory_limit, device, store)
     rows, scales = common.describe(named, chosen, between, None)

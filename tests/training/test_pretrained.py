@@ -5,11 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from repscape.data.load_data import load_data
 from repscape.errors import CorruptArtefactError, InvalidParameterError
 from repscape.execution.run import run_tasks
 from repscape.store import Store
-from repscape.training.pretrained import LOSSES, checkpoint_tasks, write_pretrained
-from repscape.training.pretraining import PretrainingRecipe, Training
+from repscape.training.pretrained import (
+    LOSSES,
+    checkpoint_tasks,
+    load_pretrained,
+    write_pretrained,
+)
+from repscape.training.pretraining import PretrainingRecipe, Training, begin
 
 pytest.importorskip("transformers", reason="the extra 'hub' is not installed")
 
@@ -87,3 +93,35 @@ def test_a_broken_checkpoint_is_never_gone_on_from(tmp_path: Path) -> None:
     assert len(result.failed) == 1
     with pytest.raises(CorruptArtefactError):
         store.read_arrays(tasks[4].key)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "data", "modality"),
+    [
+        (
+            PretrainingRecipe("gpt2", 2, 16, heads=2, vocabulary=300, context=32, steps=1),
+            "python-docs",
+            "text",
+        ),
+        (RECIPE, "digits", "image"),
+        (PretrainingRecipe("esm", 2, 16, heads=2, steps=1), "protein-families", "protein"),
+    ],
+)
+def test_a_checkpoint_is_read_as_a_published_model_is(
+    tmp_path: Path, recipe: PretrainingRecipe, data: str, modality: str
+) -> None:
+    store = Store(tmp_path / "store")
+    task = checkpoint_tasks(recipe)[recipe.steps]
+    run_tasks([task], store)
+    model, again = load_pretrained(store, task.key), load_pretrained(store, task.key)
+    assert (model.modality, model.revision) == (modality, again.revision)
+    assert "repscape-" not in model.preprocessing  # the temporary folder
+    assert {"block.1.input_norm", "final_norm"} <= set(model.layers())
+    source = load_data(data)
+    inputs = model.collate([model.prepare(source[row].content) for row in (0, 1, 2)])
+    if modality == "image":
+        trained_on = begin(recipe).lesson._tokens[:3]  # type: ignore[attr-defined]
+        np.testing.assert_array_equal(inputs.token_ids[:, 1:], trained_on[:, :-1])
+    if modality == "protein":
+        lengths = [len(source[row].content) for row in (0, 1, 2)]
+        assert inputs.mask.sum(dim=1).tolist() == lengths

@@ -86,6 +86,12 @@ class Matrix:
         rows = None if self.rows is None else self.rows.permute(order)
         return Matrix(self.diagonal[order], self.pivot, rows, self.map, given)
 
+    def subset(self, rows: torch.Tensor) -> Matrix:
+        """The rows and columns of some samples, taken from the whole matrix."""
+        part = self.dense[rows[:, None], rows]
+        part += self.pivot
+        return Matrix(self.diagonal[rows], self.pivot, given=part)
+
     @cached_property
     def dense(self) -> torch.Tensor:
         """The whole matrix less the pivot, with a zero diagonal, in float64."""

@@ -210,6 +210,18 @@ class Measure(Parametrised, Generic[State]):
             "paired with which"
         )
 
+    def prepare_for_subsets(self, x: torch.Tensor) -> State:
+        """`prepare`, with what `subset` may need beside it."""
+        return self.prepare(x)
+
+    def subset(self, state: State, rows: torch.Tensor) -> State | None:
+        """The state of some of the samples, (m,) ascending, as if no others had been there.
+
+        From a state of `prepare_for_subsets`. None where preparing those samples is the only way,
+        since what was prepared depends on the others.
+        """
+        return None
+
     def permuted_scores(
         self, a: State, b: State, orders: torch.Tensor, memory_limit: int
     ) -> torch.Tensor:
@@ -336,6 +348,16 @@ class Transformed(Measure[Any]):
 
     def permute(self, state: Any, order: torch.Tensor) -> Any:  # noqa: D102
         return self._core.permute(state, order)
+
+    def prepare_for_subsets(self, x: torch.Tensor) -> Any:  # noqa: D102
+        for transform in self._transforms:
+            x = transform.apply(x)
+        return self._core.prepare_for_subsets(x)
+
+    def subset(self, state: Any, rows: torch.Tensor) -> Any:
+        """As of the measure alone, if every transform takes each sample by itself."""
+        alone = all(transform.spec.row_wise for transform in self._transforms)
+        return self._core.subset(state, rows) if alone else None
 
     def permuted_scores(  # noqa: D102
         self, a: Any, b: Any, orders: torch.Tensor, memory_limit: int

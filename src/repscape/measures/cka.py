@@ -197,6 +197,11 @@ class CKA(GramMeasure):
         sample = kernel.apply(rows.products(first, first), norms, norms)
         return Matrix(ones, pivot=_typical_entry(sample), rows=rows, map=kernel)
 
+    @property
+    def entries_stand_alone(self) -> bool:
+        """Not with a width relative to the median distance, which the other samples decide."""
+        return self.kernel not in _KERNELS or not self.sigma.relative
+
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:  # noqa: D102
         hsic = debiased_hsic if self.debiased else biased_hsic
         return hsic(ab) / math.sqrt(self._own(aa)) / math.sqrt(self._own(bb))

@@ -40,7 +40,7 @@ class GPT2Lesson:
         self.network: nn.Module = transformers.GPT2LMHeadModel(
             transformers.GPT2Config(
                 vocab_size=recipe.vocabulary,
-                n_positions=4 * recipe.context,
+                n_positions=recipe.context,
                 n_embd=recipe.width,
                 n_layer=recipe.layers,
                 n_head=recipe.heads,

@@ -18,6 +18,7 @@ from repscape.tasks import Recipe, Resources, Task
 from repscape.training.checkpoint import KIND
 
 if TYPE_CHECKING:
+    from repscape.extract.models.base import LoadedModel
     from repscape.store import Store
     from repscape.training.pretraining import PretrainingRecipe
 
@@ -84,16 +85,46 @@ def make_checkpoint(store: Store, task: Task) -> None:
     )
 
 
+def load_pretrained(store: Store, key: str) -> LoadedModel:
+    """Load a checkpoint through the reader of published models, as a `LoadedModel`.
+
+    The network and its preprocessing are written to a temporary folder as `save_pretrained` does
+    and opened as `hf:folder`, so that a small network goes the way of a published one.
+
+    Raises
+    ------
+    ArtefactMissingError
+        If it has not been trained yet.
+    CorruptArtefactError
+        If its file is truncated or altered.
+    """
+    import tempfile
+
+    from repscape.extract.models.base import load_model
+    from repscape.training.pretraining import quiet_transformers
+
+    with tempfile.TemporaryDirectory(prefix="repscape-") as folder:
+        write_pretrained(store, key, folder)
+        with quiet_transformers():
+            return load_model(f"hf:{folder}", device="cpu")
+
+
 def write_pretrained(store: Store, key: str, folder: Path | str) -> None:
     """Write a checkpoint as `save_pretrained` does: configuration, weights, preprocessing."""
-    from repscape.training.pretraining import PretrainingRecipe, load_weights, open_lesson
+    from repscape.training.pretraining import (
+        PretrainingRecipe,
+        load_weights,
+        open_lesson,
+        quiet_transformers,
+    )
 
     recipe = PretrainingRecipe(**store.manifest(key).recipe.parameters["pretraining"])
     lesson = open_lesson(recipe)
     load_weights(lesson.network, store.read_arrays(key))
     where = Path(folder)
     where.mkdir(parents=True, exist_ok=True)
-    lesson.save(where)
+    with quiet_transformers():
+        lesson.save(where)
 
 
 def _task(recipe: PretrainingRecipe, step: int, previous: Task | None, label: str | None) -> Task:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from repscape.errors import InvalidParameterError, UnknownNameError, did_you_mean
+from repscape.extras import import_extra
 
 PRETRAINING_VERSION = 1
 THREADS = 1
@@ -256,6 +257,21 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """No progress bars and no reports of small networks that are written and read back."""
+    logging = import_extra("transformers.utils.logging", "hub", "a small transformer")
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 @contextmanager
