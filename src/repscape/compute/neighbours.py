@@ -102,6 +102,26 @@ class NeighbourTable:
     def _firsts(self) -> dict[int, NeighbourTable]:
         return {}
 
+    def subset(self, rows: torch.Tensor, k: int) -> NeighbourTable | None:
+        """The table of the k nearest among some samples, (m,) ascending.
+
+        None if some sample has fewer than k of its listed neighbours among them, or if no
+        distance is left.
+        """
+        rows = rows.cpu()
+        place = torch.full((self.n,), -1, dtype=torch.int32)
+        place[rows] = torch.arange(len(rows), dtype=torch.int32)
+        renamed = place[self.indices[rows].long()]
+        kept = renamed >= 0
+        if int(kept.sum(dim=1).min()) < k:
+            return None
+        # Those that are left come first, in their order.
+        first = (~kept).to(torch.int8).sort(dim=1, stable=True).indices[:, :k]
+        distances = self.distances[rows].gather(1, first)
+        if not bool((distances > 0).any()):
+            return None
+        return NeighbourTable(renamed.gather(1, first), distances, self.metric)
+
     def permute(self, order: torch.Tensor) -> NeighbourTable:
         """The table of the same samples in another order: new sample i is old sample order[i].
 
