@@ -1,8 +1,10 @@
 """Which axis of an output holds the features, read off the layers that made it.
 
 torch's own layers say it: a convolution gives (n, channels, …), a linear layer gives
-(n, …, features). What any other module gives is compared with the last of those that ended
-before it: the axis as long as that one's features is the axis of the features.
+(n, …, features). What any other module gives is compared with those that ended before it, the
+last one first: the axis that is as long as that one's features is the axis of the features. If
+that leaves it open, and layers of the other kind have been seen, it is unclear, which is an
+error where it matters.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ _FIRST = (
 )
 _LAST = (nn.Linear, nn.Embedding, nn.MultiheadAttention, nn.RNNBase, nn.RMSNorm)
 _FEWEST_AXES = 3
+_REMEMBERED = 16
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class LayoutReader:
     """Reads the layout of every output of one forward pass, in the order of their ends."""
 
     def __init__(self, module: nn.Module) -> None:
-        self._last: _Known | None = None
+        self._known: list[_Known] = []
+        self._kinds: set[tuple[bool, Layout]] = set()
         self._any_sequence_first = any(map(_is_sequence_first, module.modules()))
 
     def read(self, output: torch.Tensor, part: nn.Module | None) -> Layout:
@@ -55,22 +59,23 @@ class LayoutReader:
             return "sequence_first"
         own = None if part is None else _own_layout(part, output)
         if own is not None:
-            self._last = _Known(own, tuple(output.shape))
+            self._known = [_Known(own, tuple(output.shape)), *self._known[: _REMEMBERED - 1]]
+            self._kinds.add((output.ndim == _FEWEST_AXES, own))
             return own
         square = output.ndim == _FEWEST_AXES and output.shape[0] == output.shape[1]
         return "unclear" if self._any_sequence_first and square else self._inferred(output)
 
     def _inferred(self, output: torch.Tensor) -> Layout:
-        default: Layout = "last" if output.ndim == _FEWEST_AXES else "first"
-        known = self._last
-        if known is None or len(known.shape) != output.ndim:
-            return default
-        first, last = (output.shape[axis] == known.features for axis in (1, -1))
-        if first and last:
-            return known.layout if known.shape[1:] == output.shape[1:] else "unclear"
-        if first or last:
-            return "first" if first else "last"
-        return default
+        for known in self._known:
+            first, last = (output.shape[axis] == known.features for axis in (1, -1))
+            if first and last:
+                return known.layout if known.shape[1:] == output.shape[1:] else "unclear"
+            if first or last:
+                return "first" if first else "last"
+        tokens = output.ndim == _FEWEST_AXES
+        usual: Layout = "last" if tokens else "first"
+        other: Layout = "first" if tokens else "last"
+        return "unclear" if (tokens, other) in self._kinds else usual
 
 
 def _own_layout(part: nn.Module, output: torch.Tensor) -> Layout | None:

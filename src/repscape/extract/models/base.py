@@ -7,6 +7,7 @@ import importlib
 import importlib.metadata
 import inspect
 import pkgutil
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from repscape.extract.state import to_device
 
 _PACKAGE = "repscape.extract.models"
 _ENTRY_POINTS = "repscape.models"
+_INSIDE_A_BLOCK = re.compile(r"(^|\.)block\.\d+\.")
 
 
 @dataclass(frozen=True)
@@ -154,9 +156,11 @@ class LoadedModel(ABC):
     def layers(self) -> list[str]:
         """The canonical names of the layers in the order of the forward pass.
 
-        Where the model has none: the names of its submodules.
+        The sites inside a block (`block.3.attention`, …) are not among them; `aliases` has
+        all. Where the model has no canonical names: the names of its submodules.
         """
-        return list(self.aliases) or [name for name, _ in self.module.named_modules() if name]
+        whole = [name for name in self.aliases if not _INSIDE_A_BLOCK.search(name)]
+        return whole or [name for name, _ in self.module.named_modules() if name]
 
     def resolve(self, layers: str | Sequence[str]) -> Selection:
         """Resolve canonical names, names of submodules and globs over either."""

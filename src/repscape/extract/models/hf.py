@@ -17,7 +17,7 @@ from repscape.extract.models.hf_images import image_model
 from repscape.extract.models.hf_texts import text_model
 from repscape.extract.models.hf_towers import Tower, choose_tower
 from repscape.extract.models.text_inputs import TextOptions
-from repscape.extract.models.weights import digest_of_folder
+from repscape.extract.models.weights import digest_of_folder, one_line
 from repscape.extract.revision import digest_of_weights
 from repscape.extras import import_extra
 
@@ -110,9 +110,9 @@ def load(
         Which tokens count, where a sample is a prompt with its answer.
     """
     transformers = import_extra("transformers", "hub", f"the model {written!r}")
-    place = _checked_place(name, revision, trust_remote_code)
+    place = checked_place(name, revision, trust_remote_code)
     placed = chosen_device(device)
-    with _hub_errors(written):
+    with hub_errors(written):
         config = transformers.AutoConfig.from_pretrained(place.path, **place.arguments)
         options: dict[str, Any] = {"dtype": chosen_dtype(dtype)}
         if attention is not None:
@@ -133,17 +133,18 @@ def load(
         "name": written,
         "revision": _revision(place, config, whole, pretrained),
         "device": placed,
-        "tags": _tags(config, whole),
+        "tags": tags_of(config, whole),
         "base": chosen if isinstance(chosen, Tower) else whole.base_model,
         "settings": {"tower": tower, "attention": attention},
     }
-    with _hub_errors(written):
+    with hub_errors(written):
         if _takes_images(chosen, config):
             return image_model(transformers, whole, place, special_tokens, facts)
         return text_model(transformers, whole, place, texts, facts)
 
 
-def _checked_place(name: str, revision: str | None, trust: bool) -> Place:
+def checked_place(name: str, revision: str | None, trust: bool) -> Place:
+    """Say where a model is; code of the hub is only run at a commit, and a folder must exist."""
     place = Place(name, revision, trust)
     if trust and place.folder is None and not _COMMIT.fullmatch(revision or ""):
         raise InvalidParameterError(
@@ -217,13 +218,14 @@ def _revision(place: Place, config: Any, whole: Any, pretrained: bool) -> str:
     return str(commit) if commit else digest_of_weights(whole)
 
 
-def _tags(config: Any, whole: Any) -> dict[str, str]:
+def tags_of(config: Any, whole: Any) -> dict[str, str]:
+    """What is known about a network."""
     count = sum(p.numel() for p in whole.parameters())
     return {"architecture": str(config.model_type), "parameters": str(count)}
 
 
 @contextmanager
-def _hub_errors(written: str) -> Iterator[None]:
+def hub_errors(written: str) -> Iterator[None]:
     """Say in our words why a model cannot be had."""
     try:
         yield
@@ -251,7 +253,7 @@ def _reason(problem: Exception) -> str:
             "it is not on this machine, and the hub cannot be reached: check the name and the "
             "network, or give a folder that save_pretrained wrote"
         )
-    return " ".join(text.split())[:400]
+    return one_line(text)
 
 
 def _causes(problem: BaseException | None) -> Iterator[BaseException]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from repscape.errors import InvalidParameterError, SampleError, UnavailableModelError
+from repscape.extract.calls import first_tensor
 from repscape.extract.marks import Marks
 from repscape.extract.models.base import LoadedModel, ModelInputs, Prepared
 from repscape.extract.models.hf_towers import Tower
@@ -44,7 +45,8 @@ class TextModel(LoadedModel):
         return self.tokenization.options
 
     @cached_property
-    def _takes(self) -> frozenset[str]:
+    def takes(self) -> frozenset[str]:
+        """The names of the arguments of the forward pass."""
         tower = isinstance(self.module, Tower)
         forward = self.whole.get_text_features if tower else self.module.forward
         return frozenset(inspect.signature(forward).parameters)
@@ -112,10 +114,10 @@ class TextModel(LoadedModel):
 
     def _given(self, named: Mapping[str, torch.Tensor]) -> dict[str, Any]:
         """The arguments that this forward has; a mask only if padding is not to be seen."""
-        given: dict[str, Any] = {k: v for k, v in named.items() if k in self._takes}
+        given: dict[str, Any] = {k: v for k, v in named.items() if k in self.takes}
         if self.options.padding == "max_length" and self._looks_at_padding:
             given.pop("attention_mask", None)
-        if "use_cache" in self._takes:
+        if "use_cache" in self.takes:
             given["use_cache"] = False
         return given
 
@@ -130,20 +132,48 @@ class TextModel(LoadedModel):
         Position tables with a row for padding (RoBERTa) are read at positions that the model
         derives from the ids, and with another offset.
         """
-        if self.options.padding_side != "left" or "position_ids" not in self._takes:
+        if self.options.padding_side != "left" or "position_ids" not in self.takes:
             return False
         return all(table.padding_idx is None for _, table in _position_tables(self.module))
 
     # ---- layers ----
 
     def _find_aliases(self) -> Mapping[str, str]:
-        probe = Tokens([0, 1], [False, False], [0, 0])
-        inputs = self.collate([Prepared((probe, probe))]).to(self.device)
-        given: Any = inputs.arguments
+        given: Any = self.collate([self._probe(2)]).to(self.device).arguments
         calls = watch(self.module, lambda: self.module(**given))
         depth = getattr(self.whole.config, "num_hidden_layers", None)
         names = name_layers(self.module, calls, find_stacks(self.module, depth))
         return {**names, "features": "features"} if isinstance(self.module, Tower) else names
+
+    def _probe(self, length: int) -> Prepared:
+        """A text of the same plain token, whatever the tokenizer would make of it."""
+        special = set(self.tokenization.tokenizer.all_special_ids)
+        plain = next(i for i in range(len(special) + 1) if i not in special)
+        tokens = Tokens([plain] * length, [False] * length, [0] * length)
+        return Prepared((tokens, tokens), length)
+
+    def check_padding(self) -> None:
+        """Raise `InvalidParameterError` if padding on the left would change the numbers.
+
+        It would in models that count positions from the first column and cannot be told others.
+        """
+        if isinstance(self.module, Tower):
+            raise InvalidParameterError(
+                f"padding_side='left': the text tower of {self.name} was trained on texts that "
+                "begin in the first column: pad on the right"
+            )
+        alone: Any = self.collate([self._probe(2)]).to(self.device).arguments
+        padded: Any = self.collate([self._probe(2), self._probe(5)]).to(self.device).arguments
+        with torch.no_grad():
+            states = [self.module(**given) for given in (alone, padded)]
+        one, other = (first_tensor(state) for state in states)
+        assert one is not None
+        assert other is not None
+        if not torch.allclose(one[0], other[0, -one.shape[1] :], rtol=1e-2, atol=1e-3):
+            raise InvalidParameterError(
+                f"padding_side='left': {self.name} counts positions from the first column, so that "
+                "padding there would change the numbers: pad on the right"
+            )
 
     # ---- for experiments that feed vectors instead of tokens ----
 
@@ -209,13 +239,8 @@ def text_model(
     config = whole.config
     protein = config.model_type in _PROTEINS
     filled = _with_defaults(options, protein, config.model_type)
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(place.path, **place.arguments)
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise UnavailableModelError(
-            f"model {facts['name']!r}: its tokenizer cannot be loaded ({problem}): save it beside "
-            "the weights, tokenizer.save_pretrained(folder)"
-        ) from problem
+    tokenizer = facts.pop("tokenizer", None) or _tokenizer(transformers, place, facts["name"])
+    kind = facts.pop("kind", TextModel)
     base, settings = facts.pop("base"), facts.pop("settings")
     context = _context(whole, base, tokenizer, filled.max_length)
     filled = replace(filled, max_length=context)
@@ -229,7 +254,7 @@ def text_model(
         [f"tokenizer={_tokenizer_digest(tokenizer)}", filled.printed]
         + [f"{name}={value}" for name, value in shown.items()]
     )
-    return TextModel(
+    model = kind(
         **facts,
         modality="protein" if protein else "text",
         module=base,
@@ -237,6 +262,19 @@ def text_model(
         whole=whole,
         tokenization=tokenization,
     )
+    if filled.padding_side == "left":
+        model.check_padding()
+    return model  # type: ignore[no-any-return]
+
+
+def _tokenizer(transformers: Any, place: Any, name: str) -> Any:
+    try:
+        return transformers.AutoTokenizer.from_pretrained(place.path, **place.arguments)
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise UnavailableModelError(
+            f"model {name!r}: its tokenizer cannot be loaded ({problem}): save it beside "
+            "the weights, tokenizer.save_pretrained(folder)"
+        ) from problem
 
 
 def _with_defaults(options: TextOptions, protein: bool, kind: str) -> TextOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -14,6 +15,8 @@ _METHODS = {"image": "get_image_features", "text": "get_text_features"}
 class Tower(nn.Module):
     """One side of a model such as CLIP; `features` is its output in the common space."""
 
+    methods: Mapping[str, str] = _METHODS
+
     def __init__(self, model: Any, takes: str) -> None:
         super().__init__()
         self.model = model
@@ -22,7 +25,7 @@ class Tower(nn.Module):
 
     def forward(self, **arguments: Any) -> Any:
         """Run this tower alone."""
-        given = getattr(self.model, _METHODS[self.takes])(**arguments)
+        given = getattr(self.model, self.methods[self.takes])(**arguments)
         return self.features(getattr(given, "pooler_output", given))
 
 

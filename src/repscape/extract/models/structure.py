@@ -81,65 +81,86 @@ def watch(module: nn.Module, run: Callable[[], Any]) -> list[CallSeen]:
     return sorted(seen.calls, key=lambda call: call.began)
 
 
-def find_stacks(module: nn.Module, depth: int | None = None) -> dict[str, str]:
-    """The list of blocks of a module, by the prefix of its canonical names.
+def find_stacks(module: nn.Module, depth: int | None = None) -> dict[str, frozenset[str]]:
+    """The blocks of a module, by the prefix of their canonical names.
 
     The prefix is empty, unless the module has both an `encoder.` and a `decoder.`. A list of
     `depth` blocks, which is what a configuration says, goes before a heavier one.
     """
     lists = list(_outermost_lists(module))
-    sides = {side: [one for one in lists if one[0].split(".")[0] == side] for side in _SIDES}
+    sides = {side: [one for one in lists if one.path.split(".")[0] == side] for side in _SIDES}
     if all(sides.values()):
-        return {f"{side}.": _heaviest(sides[side], depth) for side in _SIDES}
-    return {"": _heaviest(lists, depth)} if lists else {}
+        return {f"{side}.": _heaviest(sides[side], depth).blocks for side in _SIDES}
+    return {"": _heaviest(lists, depth).blocks} if lists else {}
 
 
 _SIDES = ("encoder", "decoder")
 
 
-def _outermost_lists(module: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
+@dataclass(frozen=True)
+class _Stack:
+    path: str
+    blocks: frozenset[str]
+    weights: int
+
+
+def _outermost_lists(module: nn.Module, path: str = "") -> Iterator[_Stack]:
+    above = f"{path}." if path else ""
+    found = {name: child for name, child in module.named_children() if _is_list(child)}
+    stages = {name: part for name, part in found.items() if isinstance(part, nn.Sequential)}
+    if len(stages) > 1:  # layer1, layer2, … of a residual network
+        blocks = frozenset(above + name for name in stages)
+        yield _Stack(path, blocks, sum(map(_weights, stages.values())))
     for name, child in module.named_children():
-        where = f"{path}.{name}" if path else name
-        if isinstance(child, nn.ModuleList | nn.Sequential) and _is_of_blocks(child):
-            yield where, child
-        else:
+        where = above + name
+        if name in found and not (len(stages) > 1 and name in stages):
+            blocks = frozenset(f"{where}.{inner}" for inner, _ in child.named_children())
+            yield _Stack(where, blocks, _weights(child))
+        elif name not in found:
             yield from _outermost_lists(child, where)
 
 
-def _is_of_blocks(parts: nn.ModuleList | nn.Sequential) -> bool:
-    """Whether all are composed modules: not the layers of one small network in a row."""
-    return len(parts) > 0 and all(any(True for _ in part.children()) for part in parts)
+def _weights(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
 
 
-def _heaviest(lists: Sequence[tuple[str, nn.Module]], depth: int | None) -> str:
-    def weight(one: tuple[str, nn.Module]) -> tuple[bool, int]:
-        count = len(list(one[1].children()))
-        return count == depth, sum(p.numel() for p in one[1].parameters())
+def _is_list(parts: nn.Module) -> bool:
+    """Whether it is a list of composed modules: not the layers of one small network in a row.
 
-    return max(lists, key=weight)[0]
+    What runs one after the other by itself may be a whole network; then its parts are not alike.
+    """
+    if not isinstance(parts, nn.ModuleList | nn.Sequential) or not len(parts):
+        return False
+    if isinstance(parts, nn.Sequential) and len({type(part) for part in parts}) > 1:
+        return False
+    return all(any(True for _ in part.children()) for part in parts)
+
+
+def _heaviest(lists: Sequence[_Stack], depth: int | None) -> _Stack:
+    return max(lists, key=lambda stack: (len(stack.blocks) == depth, stack.weights))
 
 
 def name_layers(
-    module: nn.Module, calls: Sequence[CallSeen], stacks: Mapping[str, str], *, stages: bool = False
+    module: nn.Module, calls: Sequence[CallSeen], stacks: Mapping[str, frozenset[str]]
 ) -> dict[str, str]:
     """Canonical names, in the order of the forward pass, and the sites they stand for.
 
-    `stages` says that each block is a stage of several, so that its parts have no names.
+    The parts of a block have no names of their own where the block is a stage of several.
     """
     parts = dict(module.named_modules())
     repeated = {call.name for call in calls if call.index}
     found: dict[str, CallSeen | str] = {}
-    for prefix, path in stacks.items():
-        blocks = [c for c in calls if c.name.rpartition(".")[0] == path]
+    for prefix, paths in stacks.items():
+        blocks = [call for call in calls if call.name in paths]
         if not blocks:
             continue
         found[f"{prefix}embeddings"] = _site(blocks[0], repeated, INPUT)
         for number, block in enumerate(blocks):
             inside = [c for c in calls if block.began < c.began and c.ended < block.ended]
-            own = {} if stages else _parts_of_block(block, inside, parts)
+            own = _parts_of_block(block, inside, parts)
             found |= {f"{prefix}block.{number}.{part}": call for part, call in own.items()}
             found[f"{prefix}block.{number}"] = block
-        norm = _final_norm(path, blocks[-1], calls, parts)
+        norm = _final_norm(blocks[-1], calls, parts)
         if norm is not None:
             found[f"{prefix}final_norm"] = norm
     return {
@@ -155,7 +176,9 @@ def _site(call: CallSeen, repeated: set[str], suffix: str = "") -> str:
 def _parts_of_block(
     block: CallSeen, inside: Sequence[CallSeen], parts: Mapping[str, nn.Module]
 ) -> dict[str, CallSeen]:
-    found = {}
+    found: dict[str, CallSeen] = {}
+    if _is_stage(block, parts):
+        return found
     norms = [c for c in inside if _is_norm(parts[c.name])]
     own = next((c for c in norms if _same(c.given, block.given)), None)
     if own is not None:
@@ -163,6 +186,8 @@ def _parts_of_block(
     attention = next((c for c in inside if _is_called(c, parts, _ATTENTION)), None)
     attended = [] if attention is None else _within(attention, inside)
     projection = _last_projection(attended, parts)
+    if attention is not None and isinstance(parts[attention.name], nn.MultiheadAttention):
+        projection = attention  # it calls no module for its projection
     if projection is not None:
         found["attention"] = projection
     mlp = _mlp(block, [c for c in inside if c not in attended and c is not attention], parts)
@@ -215,12 +240,18 @@ def _same(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
     )
 
 
+def _is_stage(block: CallSeen, parts: Mapping[str, nn.Module]) -> bool:
+    """Whether a block holds several blocks of one kind."""
+    here = parts[block.name]
+    inner = [list(one.children()) for one in (here, *here.children()) if _is_list(one)]
+    return any(len(alike) > 1 and len(set(map(type, alike))) == 1 for alike in inner)
+
+
 def _final_norm(
-    path: str, last: CallSeen, calls: Sequence[CallSeen], parts: Mapping[str, nn.Module]
+    last: CallSeen, calls: Sequence[CallSeen], parts: Mapping[str, nn.Module]
 ) -> CallSeen | None:
-    """The first norm after the last block, among what stands beside the list or above it."""
-    above = [""]
-    for name in path.split(".")[:-1]:
-        above.append(f"{above[-1]}.{name}" if above[-1] else name)
+    """The first norm after the last block, among what stands beside the blocks or above them."""
+    names = last.name.split(".")[:-1]
+    above = {".".join(names[:count]) for count in range(len(names) + 1)}
     after = (c for c in calls if c.began > last.ended and c.name.rpartition(".")[0] in above)
     return next((c for c in after if _is_norm(parts[c.name])), None)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from repscape.errors import InvalidRepresentationError, StudyError
 from repscape.extract.extract import extract
+from repscape.extract.models.base import load_model
 from repscape.representation import Representation
+from repscape.studies.hub import without_progress_bars
 from repscape.studies.resolve import load_samples
 from repscape.studies.steps.base import READERS, import_attribute
 from repscape.tasks import Recipe, Task
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 KIND = "extraction"
 VERSION = 1
 READ_VERSION = 1
-_ON_ERROR = {"raise": "stop", "skip": "skip"}
 
 
 def run_extraction(store: Store, task: Task) -> None:
@@ -43,15 +44,16 @@ def run_extraction(store: Store, task: Task) -> None:
         model,
         data,
         known["layers"],
-        known["poolings"],
+        list(known["poolings"]),
         store=store,
         batch_size=arguments["batch_size"],
-        on_error=_ON_ERROR[known["on_error"]],
-        model=arguments["model_name"],
-        model_revision=known["model_revision"],
         device=arguments["device"],
+        on_error=known["on_error"],
+        output_dtype=known["output_dtype"],
+        model=arguments["model_name"],
+        **({} if "load" not in arguments else {"model_revision": known["model_revision"]}),
     )
-    rows = [_row(str(r.origin.layer), str(r.origin.pooling), r) for r in found.values()]
+    rows = [_row(rep) for rep in found.values()]
     seconds = round(time.perf_counter() - begin, 3)
     store.write_table(task.recipe, pd.DataFrame(rows), beside={"seconds": seconds})
 
@@ -72,14 +74,14 @@ def run_reading(store: Store, task: Task) -> None:
         )
         origin = replace(rep.origin, model=arguments["model_name"], layer=layer)
         stored = store.save_representation(recipe, replace(rep, origin=origin))
-        rows += [_row(layer, pooling, stored) for pooling in known["poolings"]]
+        rows += [_row(stored, pooling) for pooling in known["poolings"]]
     store.write_table(task.recipe, pd.DataFrame(rows))
 
 
-def _row(layer: str, pooling: str, rep: Representation) -> dict[str, Any]:
+def _row(rep: Representation, pooling: str | None = None) -> dict[str, Any]:
     return {
-        "layer": layer,
-        "pooling": pooling,
+        "layer": rep.origin.layer,
+        "pooling": pooling or rep.origin.pooling,
         "rep_key": rep.key,
         "n": rep.n,
         "d": rep.d,
@@ -93,9 +95,9 @@ def _model(store: Store, task: Task) -> Any:
     if "load" in arguments:
         load = import_attribute(arguments["load"])
         return load(store, task.recipe.inputs["training"], arguments["model_options"])
-    model = import_attribute("repscape:load_model")(
-        arguments["model"], **arguments["model_options"]
-    )
+    if arguments["model"].startswith("hf:"):
+        without_progress_bars()
+    model = load_model(arguments["model"], **arguments["model_options"])
     planned = task.recipe.parameters["model_revision"]
     if model.revision != planned:
         raise StudyError(
