@@ -11,6 +11,8 @@ import typer
 from repscape import __version__
 from repscape.cli.compare import compare
 from repscape.cli.describe import describe
+from repscape.cli.extract import extract
+from repscape.cli.inspect import inspect
 from repscape.cli.measures import measures
 from repscape.cli.plan import plan
 from repscape.cli.plot import plot
@@ -43,6 +45,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     status,
     report,
     trace,
+    extract,
+    inspect,
     compare,
     describe,
     profile,

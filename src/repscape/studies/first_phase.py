@@ -118,9 +118,10 @@ class _Begin:
             "data_revision": resolved.revision,
             "split": resolved.split,
             "subset": plain_subset(data),
-            "layers": list(model.layers),
+            "layers": None if model.layers is None else list(model.layers),
             "poolings": list(file.poolings),
             "on_error": file.extract.on_error,
+            "output_dtype": file.extract.output_dtype,
         }
         arguments = {
             "model": model.source,

@@ -51,7 +51,7 @@ class Model:
     source: str
     options: Mapping[str, Any]
     tags: Mapping[str, str]
-    layers: tuple[str, ...]
+    layers: tuple[str, ...] | None
     entry: ModelEntry
     path: tuple[str | int, ...]
 
