@@ -103,6 +103,7 @@ def test_a_profile_as_tables_and_figures(repscape, layers, tmp_path):
     stems |= {"information_imbalance", "information_imbalance_plane"}
     assert {path.stem for path in out.glob("*.png")} == stems
     assert {path.stem for path in out.glob("*.pdf")} == stems
+    assert "What layers share" in (out / "report.html").read_text(encoding="utf-8")
     table = pd.read_parquet(out / "profile.parquet")
     assert set(table["control"].dropna()) == {"shuffled"}
     assert len(pd.read_parquet(out / "overlaps.parquet")) == 6 + 12

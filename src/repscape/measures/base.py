@@ -17,6 +17,7 @@ from typing import (
 
 import torch
 
+from repscape.compute.memory import Spare
 from repscape.errors import (
     InvalidParameterError,
     RepscapeError,
@@ -173,6 +174,10 @@ class Measure(Parametrised, Generic[State]):
     def derive(self, formed: Any, x: torch.Tensor) -> State:
         """The prepared state of x from what `shared`, or a larger one of its key, formed of x."""
         raise NotImplementedError
+
+    def prepare_within(self, x: torch.Tensor, spare: Spare) -> State:
+        """`prepare`; what is taken of `spare` may hold what saves work later, not other numbers."""
+        return self.prepare(x)
 
     def prepare_labelled(self, x: torch.Tensor, labels: npt.NDArray[Any] | None) -> State:
         """`prepare`, with the labels of the samples, (n,), if the representation has any."""
