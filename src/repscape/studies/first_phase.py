@@ -51,6 +51,8 @@ class _Begin:
                 if self.hopeful:
                     resolved = ResolvedData(f"not at hand: {data.name}", data.split, None)
             for model in self.study.models:
+                if not model.sees(data):
+                    continue
                 made = self._extraction(model, data, resolved)
                 if made is not None:
                     extractions.append(made)

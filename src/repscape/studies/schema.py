@@ -69,6 +69,9 @@ class ModelEntry(Strict):
     )
     tags: Tags = Field(default={}, description="groups: objective, family, size, seed, …")
     layers: Names | None = Field(default=None, description="instead of the study's layers")
+    data: Names | None = Field(
+        default=None, description="names of the data sets that it sees; by default all"
+    )
     each: Each = Field(
         default={}, description="lists to take every combination of; {name} stands for one"
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from repscape.errors import InvalidParameterError, UnavailableModelError
 from repscape.extract.models.base import LoadedModel, chosen_device, chosen_dtype, model_source
@@ -231,7 +232,7 @@ def hub_errors(written: str) -> Iterator[None]:
         yield
     except (InvalidParameterError, UnavailableModelError):
         raise
-    except (OSError, ValueError, RuntimeError, KeyError) as problem:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as problem:
         raise UnavailableModelError(f"model {written!r}: {_reason(problem)}") from problem
 
 

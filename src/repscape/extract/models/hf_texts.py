@@ -268,13 +268,19 @@ def text_model(
 
 
 def _tokenizer(transformers: Any, place: Any, name: str) -> Any:
+    mend = "save it beside the weights, tokenizer.save_pretrained(folder)"
     try:
-        return transformers.AutoTokenizer.from_pretrained(place.path, **place.arguments)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(place.path, **place.arguments)
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise UnavailableModelError(
-            f"model {name!r}: its tokenizer cannot be loaded ({problem}): save it beside "
-            "the weights, tokenizer.save_pretrained(folder)"
+            f"model {name!r}: its tokenizer cannot be loaded ({problem}): {mend}"
         ) from problem
+    # where there is no file, transformers may make a tokenizer without words
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+        raise UnavailableModelError(
+            f"model {name!r}: its tokenizer cannot be loaded (it knows no word): {mend}"
+        )
+    return tokenizer
 
 
 def _with_defaults(options: TextOptions, protein: bool, kind: str) -> TextOptions:

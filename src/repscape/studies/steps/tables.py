@@ -33,6 +33,17 @@ def run_models(store: Store, task: Task) -> None:
     store.write_table(task.recipe, pd.DataFrame(rows))
 
 
+def run_representations(store: Store, task: Task) -> None:
+    """One row per representation: model, data, layer, pooling, n, d, key."""
+    pieces = []
+    for one in task.recipe.parameters["extractions"]:
+        table = store.read_table(one["extraction"])
+        pieces.append(
+            pd.DataFrame({"data": one["data"], "model": one["model"], **dict(table.items())})
+        )
+    store.write_table(task.recipe, pd.concat(pieces, ignore_index=True))
+
+
 def run_scores_table(store: Store, task: Task) -> None:
     """The tidy table of all scores, in the order of the study."""
     known = task.recipe.parameters
