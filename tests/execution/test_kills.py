@@ -22,9 +22,9 @@ from repscape.store import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("importable")]
 TASKS = LAYERS + len(MEASURES) + 1
-SECONDS = 0.15
+SECONDS = 0.1
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["repscape.execution.worker", "torch", "numba", "repscape.compare"])
+CONTEXT.set_forkserver_preload(["repscape.execution.worker", "torch", "numba", "micro_study"])
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +42,18 @@ def start(root: Path, log: Path, seconds: float = SECONDS) -> multiprocessing.pr
 
 def test_a_driver_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, reference):
     moments = random.Random(0)
-    kills = 0
-    while kills < 20:
-        root, log = tmp_path / str(kills) / "store", tmp_path / str(kills) / "log"
-        log.parent.mkdir()
+    whole = 0.0
+    for name in ("first", "warm"):  # the first also waits for the server of processes
+        begin = time.monotonic()
+        start(tmp_path / name, tmp_path / f"{name}-log").join()
+        whole = time.monotonic() - begin
+    kills = studies = 0
+    while kills < 15:
+        studies += 1
+        root, log = tmp_path / f"store-{studies}", tmp_path / f"log-{studies}"
         driver = start(root, log)
         while driver.exitcode is None:
-            driver.join(moments.uniform(0.0, 1.5 * SECONDS * TASKS))
+            driver.join(moments.uniform(0.0, 1.3 * whole))
             if driver.exitcode is None:
                 driver.kill()
                 driver.join()
@@ -56,8 +61,7 @@ def test_a_driver_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, re
                 driver = start(root, log)
         assert driver.exitcode == 0
         assert data_of(root) == reference
-        assert set(times_begun(log)) == labels(log)
-        assert not [name for name in begun(log) if name.endswith("!")]
+        assert set(begun(log)) == labels(log)  # with no `!`: nothing committed was done again
 
 
 def labels(log: Path) -> set[str]:
@@ -71,7 +75,7 @@ def test_workers_killed_at_random_moments_end_with_the_same_bytes(tmp_path, refe
     command = [sys.executable, "-c", RUN_POOL, str(root), str(log)]
     driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     kills = 0
-    while driver.poll() is None and kills < 10:
+    while driver.poll() is None and kills < 15:
         time.sleep(moments.uniform(0.0, 4 * SECONDS))
         workers = workers_of(driver)
         if workers:
@@ -79,7 +83,7 @@ def test_workers_killed_at_random_moments_end_with_the_same_bytes(tmp_path, refe
                 moments.choice(workers).send_signal(signal.SIGKILL)
                 kills += 1
     assert driver.communicate()[0] == f"{TASKS} made\n"
-    assert kills == 10
+    assert kills == 15
     assert data_of(root) == reference
     assert not [name for name in begun(log) if name.endswith("!")]
     assert read_failures(Store(root)) == {}
