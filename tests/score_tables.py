@@ -12,6 +12,7 @@ import pandas as pd
 
 SIMILARITY = "cka[kernel=linear,debiased=true]@1"
 DISTANCE = "procrustes[statistic=angle]@1"
+CHANCE = 0.6
 
 LAYERS = {
     "conv": ["stem", "stages.0", "stages.1", "stages.2", "head"],
@@ -124,3 +125,17 @@ def _likeness(left: Any, right: Any, generator: np.random.Generator) -> float:
     likeness *= 1 - 0.45 * (1 - 0.6 * depth) * (left[3]["architecture"] != right[3]["architecture"])
     likeness *= 1 - 0.08 * depth * (left[3]["seed"] != right[3]["seed"])
     return float(np.clip(likeness + generator.normal(0, 0.015), 0.01, 0.99))
+
+
+def with_null(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as if asked for a null: scores near the least alike are no more than chance."""
+    alike = table["value"].where(table["kind"] == "similarity", np.cos(table["value"]))
+    effect = (alike - CHANCE) / (1.0 - CHANCE)
+    p = np.where(effect > 0.0, 0.01, 0.6)
+    return table.assign(
+        null_mean=np.where(table["kind"] == "similarity", CHANCE, float(np.arccos(CHANCE))),
+        effect=effect,
+        p_value=np.where(alike.isna(), np.nan, p),
+        n_permutations=99,
+        null_reason=None,
+    )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from repscape.describe import Descriptions as Descriptions
     from repscape.describe import describe as describe
     from repscape.extract.extract import extract as extract
+    from repscape.extract.models.base import LoadedModel as LoadedModel
+    from repscape.extract.models.base import load_model as load_model
     from repscape.geometry.base import Descriptor as Descriptor
     from repscape.geometry.base import get_descriptor as get_descriptor
     from repscape.measures.base import Measure as Measure
@@ -41,6 +43,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Descriptions": "repscape.describe",
     "Descriptor": "repscape.geometry.base",
+    "LoadedModel": "repscape.extract.models.base",
     "Measure": "repscape.measures.base",
     "Origin": "repscape.representation",
     "Profile": "repscape.profile",
@@ -59,6 +62,7 @@ _HOMES = {
     "get_measure": "repscape.measures.base",
     "load": "repscape.data.files",
     "load_data": "repscape.data.load_data",
+    "load_model": "repscape.extract.models.base",
     "measures": "repscape.catalogue",
     "profile": "repscape.profile",
     "similarity_matrix": "repscape.compare",

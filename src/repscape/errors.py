@@ -69,12 +69,20 @@ class SampleError(RepscapeError, ValueError):
     """
 
 
+class UnavailableModelError(RepscapeError, OSError):
+    """The weights of a model cannot be had: no such model, gated, no network, or damaged."""
+
+
 class MissingExtraError(RepscapeError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
 
 
 class ConformanceError(RepscapeError, AssertionError):
     """A measure does not do what it declares; the message lists every failed check."""
+
+
+class StudyError(RepscapeError, ValueError):
+    """A study file is wrong; each line of the message names file, line, column and the mend."""
 
 
 class StoreError(RepscapeError):

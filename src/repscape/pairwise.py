@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from repscape.compute.memory import show_bytes
+from repscape.compute.memory import Spare, show_bytes
 from repscape.compute.precision import full_precision
 from repscape.errors import (
     MemoryLimitError,
@@ -17,7 +17,7 @@ from repscape.errors import (
     TooFewSamplesError,
     UndefinedScoreError,
 )
-from repscape.measures.base import Measure, Outcome, Request
+from repscape.measures.base import Measure, Outcome, Request, Sweep
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -30,12 +30,12 @@ Labels = Sequence["npt.NDArray[Any] | None"]
 def score_pairs(
     measures: Sequence[Measure[Any]],
     values: Values,
-    pairs: Pairs,
+    pairs: Sequence[Pairs],
     memory_limit: int,
     progress: Callable[[int, int], None] | None,
     labels: Labels | None = None,
 ) -> list[list[Outcome]]:
-    """Score the pairs (positions in `values`) with every measure.
+    """Score, with each measure, its pairs (positions in `values`).
 
     Values that are errors already make all their pairs that error. Each representation is
     prepared once for each measure, unless the prepared states do not fit into half of
@@ -44,37 +44,45 @@ def score_pairs(
     """
     known = [None] * len(values) if labels is None else labels
     found: list[dict[tuple[int, int], Outcome]] = [{} for _ in measures]
-    total = len(measures) * len(pairs)
+    total = sum(map(len, pairs))
     for group in _groups(measures):
-        chosen = [measures[m] for m in group]
+        chosen, wanted = [measures[m] for m in group], [pairs[m] for m in group]
+        every = list(dict.fromkeys(pair for part in wanted for pair in part))
         try:
-            for block in _blocks(chosen, values, pairs, memory_limit // 2):
+            for block in _blocks(chosen, values, every, memory_limit // 2):
+                parts = _within(block, wanted)
                 with full_precision():
-                    outcomes = _score_block(chosen, values, known, block, memory_limit // 2)
-                for m, scores in zip(group, outcomes, strict=True):
-                    found[m].update(zip(block, scores, strict=True))
+                    outcomes = _score_block(chosen, values, known, parts, memory_limit // 2)
+                for m, part, scores in zip(group, parts, outcomes, strict=True):
+                    found[m].update(zip(part, scores, strict=True))
                 if progress is not None:
                     progress(sum(map(len, found)), total)
         except MemoryLimitError as reason:
             # What other measures and blocks found is kept.
             for m in group:
-                found[m] = {pair: found[m].get(pair, reason) for pair in pairs}
-    return [[scores[pair] for pair in pairs] for scores in found]
+                found[m] = {pair: found[m].get(pair, reason) for pair in pairs[m]}
+    return [[scores[pair] for pair in part] for scores, part in zip(found, pairs, strict=True)]
+
+
+def _within(block: Pairs, wanted: Sequence[Pairs]) -> list[Pairs]:
+    """Of the pairs of a block, those that each measure wants."""
+    members = set(block)
+    return [[pair for pair in part if pair in members] for part in wanted]
 
 
 def _groups(measures: Sequence[Measure[Any]]) -> list[list[int]]:
-    """Measures computed together: those that share a sweep, or prepared states; others alone."""
+    """Measures computed together: they derive from one thing, or share a sweep."""
     groups: dict[Any, list[int]] = {}
     for position, measure in enumerate(measures):
-        shared = measure.core.sweep or _state_key(measure)
-        groups.setdefault(shared if shared is not None else position, []).append(position)
+        together = _shared_key(measure) or measure.core.sweep
+        groups.setdefault(together if together is not None else position, []).append(position)
     return list(groups.values())
 
 
-def _state_key(measure: Measure[Any]) -> Hashable | None:
-    """Equal for measures with the same states, their transforms included."""
-    shared = measure.core.shared_state
-    return None if shared is None else (measure.transforms, shared)
+def _shared_key(measure: Measure[Any]) -> Hashable | None:
+    """Equal for measures whose states derive from one thing, their transforms included."""
+    shared = measure.core.shared
+    return None if shared is None else (measure.transforms, shared.key)
 
 
 def _blocks(
@@ -114,11 +122,16 @@ def _state_bytes(
         return 0
     rows, d = value.shape
     n = rows if n is None else n
-    transformed = len({m.transforms for m in measures if m.transforms})
-    # Measures with one state hold it once.
-    distinct = {id(m) if (key := _state_key(m)) is None else key: m for m in measures}
-    states = sum(m.core.state_bytes(n, d) for m in distinct.values())
-    return states + transformed * n * d * value.element_size()
+    states = len({m.transforms for m in measures if m.transforms}) * n * d * value.element_size()
+    common: dict[Hashable, int] = {}
+    for measure in measures:
+        states += measure.core.state_bytes(n, d)
+        shared = measure.core.shared
+        if shared is not None:
+            # Held once for all that derive from it; smaller ones are cut from the largest.
+            common[_shared_key(measure), shared.size] = shared.bytes(n)
+            states -= shared.bytes(n)
+    return states + sum(common.values())
 
 
 def _largest_fitting_n(
@@ -152,74 +165,80 @@ def _score_block(
     measures: Sequence[Measure[Any]],
     values: Values,
     labels: Labels,
-    pairs: Pairs,
+    pairs: Sequence[Pairs],
     memory_limit: int,
 ) -> list[list[Outcome]]:
-    used = sorted({index for pair in pairs for index in pair})
-    transformed: dict[Any, torch.Tensor | RepscapeError] = {}
-    shared: dict[Any, Any] = {}
+    needed = {index for part in pairs for pair in part for index in pair}
+    states_bytes = sum(_state_bytes(measures, values[index]) for index in needed)
+    preparation = _Preparation(measures, values, labels, Spare(memory_limit - states_bytes))
     requests, states_of = [], []
-    for measure in measures:
-        states = {
-            index: _prepare_once(shared, measure, values[index], labels[index], transformed, index)
-            for index in used
-        }
+    for measure, part in zip(measures, pairs, strict=True):
+        used = sorted({index for pair in part for index in pair})
+        states = {index: preparation.state(measure, index) for index in used}
         states_of.append(states)
         usable = [index for index in used if not isinstance(states[index], RepscapeError)]
         at = {index: position for position, index in enumerate(usable)}
-        scored = [(at[a], at[b]) for a, b in pairs if a in at and b in at]
+        scored = [(at[a], at[b]) for a, b in part if a in at and b in at]
         requests.append(Request(measure.core, [states[index] for index in usable], scored))
     scores = _run(requests, memory_limit)
     return [
-        _merge(pairs, states, iter(outcomes))
-        for states, outcomes in zip(states_of, scores, strict=True)
+        _merge(part, states, iter(outcomes))
+        for part, states, outcomes in zip(pairs, states_of, scores, strict=True)
     ]
 
 
-def _prepare_once(
-    shared: dict[Any, Any],
-    measure: Measure[Any],
-    value: torch.Tensor | RepscapeError,
-    labels: npt.NDArray[Any] | None,
-    transformed: dict[Any, torch.Tensor | RepscapeError],
-    index: int,
-) -> Any:
-    """`_prepare`, or the state that another measure with the same key has prepared already."""
-    key = _state_key(measure)
-    if key is not None and (key, index) in shared:
-        return shared[key, index]
-    state = _prepare(measure, value, labels, transformed, index)
-    # A reason why there is no state names the measure, so each finds its own.
-    if key is not None and not isinstance(state, RepscapeError):
-        shared[key, index] = state
-    return state
+class _Preparation:
+    """The prepared states of several measures; what they have in common is formed once."""
 
+    def __init__(
+        self, measures: Sequence[Measure[Any]], values: Values, labels: Labels, spare: Spare
+    ) -> None:
+        self.measures = measures
+        self.spare = spare
+        self.values = values
+        self.labels = labels
+        self._transformed: dict[Hashable, torch.Tensor | RepscapeError] = {}
+        self._formed: dict[Hashable, Any] = {}
 
-def _prepare(
-    measure: Measure[Any],
-    value: torch.Tensor | RepscapeError,
-    labels: npt.NDArray[Any] | None,
-    transformed: dict[Any, torch.Tensor | RepscapeError],
-    index: int,
-) -> Any:
-    if isinstance(value, RepscapeError):
-        return value
-    try:
-        _check_n(measure, value.shape[0])
+    def state(self, measure: Measure[Any], index: int) -> Any:
+        """The state of one representation, or why there is none."""
+        value = self.values[index]
+        if isinstance(value, RepscapeError):
+            return value
+        try:
+            _check_n(measure, value.shape[0])
+            x = self._transform(measure, value, index)
+            if isinstance(x, RepscapeError):
+                return x
+            if measure.core.shared is not None:
+                return measure.core.derive(self._common(measure, x, index), x)
+            if measure.core.needs_labels:
+                return measure.core.prepare_labelled(x, self.labels[index])
+            return measure.core.prepare_within(x, self.spare)
+        except RepscapeError as reason:
+            return reason
+
+    def _common(self, measure: Measure[Any], x: torch.Tensor, index: int) -> Any:
+        """What the measure derives its state from: the largest that any of the measures needs."""
+        key = (_shared_key(measure), index)
+        if key not in self._formed:
+            same = [m for m in self.measures if _shared_key(m) == key[0]]
+            able = [m.core.shared for m in same if m.declared.minimum_n <= x.shape[0]]
+            largest = max((shared for shared in able if shared), key=lambda shared: shared.size)
+            # A reason why there is none is not kept: each measure finds its own.
+            self._formed[key] = largest.form(x)
+        return self._formed[key]
+
+    def _transform(
+        self, measure: Measure[Any], x: torch.Tensor, index: int
+    ) -> torch.Tensor | RepscapeError:
         key = (measure.transforms, index)
-        if key not in transformed:
-            transformed[key] = _transform(measure, value)
-        x = transformed[key]
-        if isinstance(x, RepscapeError):
-            return x
-        if measure.core.needs_labels:
-            return measure.core.prepare_labelled(x, labels)
-        return measure.core.prepare(x)
-    except RepscapeError as reason:
-        return reason
+        if key not in self._transformed:
+            self._transformed[key] = _transformed(measure, x)
+        return self._transformed[key]
 
 
-def _transform(measure: Measure[Any], x: torch.Tensor) -> torch.Tensor | RepscapeError:
+def _transformed(measure: Measure[Any], x: torch.Tensor) -> torch.Tensor | RepscapeError:
     try:
         for transform in measure.transforms:
             x = transform.apply(x)
@@ -238,15 +257,21 @@ def _check_n(measure: Measure[Any], n: int) -> None:
 
 def _run(requests: Sequence[Request], memory_limit: int) -> list[list[Outcome]]:
     """By the family's sweep where it has one and there is anything to do; else pair by pair."""
-    todo = [request for request in requests if request.pairs]
-    if not todo:
-        return [[] for _ in requests]
-    sweep = todo[0].measure.sweep
-    results = iter(map(pair_loop, todo) if sweep is None else sweep(todo, memory_limit))
-    return [
-        [_finite(request, score) for score in next(results)] if request.pairs else []
-        for request in requests
-    ]
+    found: list[list[Outcome]] = [[] for _ in requests]
+    by_sweep: dict[Sweep | None, list[int]] = {}
+    for position, request in enumerate(requests):
+        if request.pairs:
+            by_sweep.setdefault(request.measure.sweep, []).append(position)
+    for sweep, positions in by_sweep.items():
+        todo = [requests[position] for position in positions]
+        try:
+            results = list(map(pair_loop, todo)) if sweep is None else sweep(todo, memory_limit)
+        except MemoryLimitError as reason:
+            # Measures that share a table do not share the memory of each one's own sweep.
+            results = [[reason for _ in request.pairs] for request in todo]
+        for position, request, scores in zip(positions, todo, results, strict=True):
+            found[position] = [_finite(request, score) for score in scores]
+    return found
 
 
 def _finite(request: Request, outcome: Outcome) -> Outcome:

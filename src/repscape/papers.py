@@ -162,8 +162,8 @@ PAPERS: Mapping[str, Paper] = {
         "Emergence of a High-Dimensional Abstraction Phase in Language Transformers",
         "ICLR 2025",
         (
-            "information_imbalance[k=1,metric=euclidean,direction=xy]@1",
-            "information_imbalance[k=1,metric=euclidean,direction=yx]@1",
+            "information_imbalance[k=1,metric=euclidean,direction=xy]@2",
+            "information_imbalance[k=1,metric=euclidean,direction=yx]@2",
         ),
         left_out={"intrinsic dimension": "it describes one representation and compares none"},
     ),

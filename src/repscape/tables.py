@@ -36,10 +36,23 @@ NULL_COLUMNS: Final = {
     "expected": "the closed form of the null mean, where known",
     "p_value": "(1 + exceedances) / (1 + permutations), one-sided: as much alike, or more",
     "effect": "(value - null mean) / (best value - null mean)",
+    "p_max": "p-value under the null of the best layer pair of the two models: for all of them",
+    "max_null_mean": "mean of that null",
+    "max_effect": "(value - max_null_mean) / (best value - max_null_mean)",
     "n_permutations": "number of permutations",
     "null_reason": "why the null or the effect is null",
 }
 """Further columns of a similarity table that was asked for a null."""
+
+INTERVAL_COLUMNS: Final = {
+    "interval_low": "lower end of the interval over samples",
+    "interval_high": "its upper end",
+    "standard_error": "of the score over samples",
+    "interval_method": "jackknife or subsampling",
+    "confidence": "nominal coverage of the interval",
+    "interval_reason": "why there is no interval",
+}
+"""Further columns of a similarity table that was asked for intervals."""
 
 SIMILARITY_KEY: Final = ("rep_a", "rep_b", "measure")
 """The columns that name one row of a similarity table of one data set."""

@@ -34,7 +34,7 @@ def test_prints_three_numbers_and_the_report_and_a_second_run_makes_nothing(comm
     assert contents(tmp_path / "out") == before
 
     again = command("quickstart", "--out", "out", "--json", cwd=tmp_path)
-    assert json.loads(again.out) == {**given, "made": 0}
+    assert json.loads(again.out) == {**given, "made": 0, "found": given["made"] + given["found"]}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -57,7 +57,7 @@ def test_interrupted_it_exits_with_130_and_keeps_what_is_done(tmp_path):
         # A shell that runs the tests in the background makes its children ignore the signal.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
-        finished = next(line for line in process.stdout if line.startswith("  train "))
+        finished = next(line for line in process.stdout if line.startswith("train  "))
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
@@ -71,10 +71,10 @@ def test_interrupted_it_exits_with_130_and_keeps_what_is_done(tmp_path):
         stderr=subprocess.DEVNULL,
         text=True,
     ) as process:
-        name = finished.split()[1]
-        resumed = next(line for line in process.stdout if line.startswith(f"  train {name}"))
+        resumed = next(line for line in process.stdout if line.startswith("train  "))
         process.terminate()
-    assert resumed == f"  train {name}  found in the store\n"
+    assert finished.split()[:2] == ["train", "train"]
+    assert resumed == "train     1 of 24 found in the store\n"
 
 
 def test_an_output_folder_that_cannot_be_made_is_one_message(repscape, tmp_path):

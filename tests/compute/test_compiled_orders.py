@@ -11,7 +11,6 @@ from repscape.compute.compiled_orders import (
     common_subsequences,
     edit_distances,
     rank_agreement,
-    ranks_among,
     returns,
 )
 
@@ -77,9 +76,3 @@ def test_returns():
     back = np.array([[1], [0], [0]], np.int32)
     # 0 → 1 → 0 is home; 1 → 2 → 0 and 2 → 0 → 1 are not.
     assert returns(there, back) == 1
-
-
-def test_ranks_count_ties_by_index_and_leave_out_the_row_itself():
-    distances = np.array([[0.0, 2.0, 1.0, 2.0], [5.0, 9.0, 5.0, 5.0]])
-    targets = np.array([[1, 3], [0, 2]], np.int32)
-    assert ranks_among(distances, 0, targets).tolist() == [[2, 3], [1, 2]]

@@ -4,7 +4,12 @@ import pytest
 import torch
 
 from repscape.errors import UnknownNameError
-from repscape.extract.pooling import POOLINGS, get_pooling, positions
+from repscape.extract.layers import Call
+from repscape.extract.marks import Marks
+from repscape.extract.places import Places
+from repscape.extract.pooling import POOLINGS, get_pooling
+from repscape.extract.rows import RowSpec
+from repscape.extract.trace import TracedOutput
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 SHAPES = [(5,), (4, 5), (4, 1), (3, 2, 6), (3, 1, 1), (2, 2, 3, 2)]
@@ -15,10 +20,12 @@ def test_values_equal_loops_over_the_positions(dtype):
     images = torch.arange(2 * 3 * 2 * 2, dtype=torch.float32).reshape(2, 3, 2, 2).to(dtype)
     pixels = [[images[n, :, h, w] for h in range(2) for w in range(2)] for n in range(2)]
     mean = torch.stack([sum(p.double() for p in sample) / 4 for sample in pixels])
-    assert torch.equal(get_pooling("mean").reduce(images), mean)
-    assert torch.equal(get_pooling("none").reduce(images), torch.stack([*pixels[0], *pixels[1]]))
+    assert torch.equal(get_pooling("mean").reduce(images, "first"), mean)
+    assert torch.equal(
+        get_pooling("none").reduce(images, "first"), torch.stack([*pixels[0], *pixels[1]])
+    )
     flat = torch.stack([torch.cat([c.reshape(-1) for c in sample]) for sample in images])
-    assert torch.equal(get_pooling("flatten").reduce(images), flat)
+    assert torch.equal(get_pooling("flatten").reduce(images, "first"), flat)
 
 
 def test_values_equal_loops_over_the_tokens():
@@ -40,32 +47,35 @@ def test_two_axes_pass_through(name):
     assert torch.equal(get_pooling(name).reduce(x), x)
 
 
-@pytest.mark.parametrize("name", sorted(POOLINGS))
+@pytest.mark.parametrize("name", ["mean", "max", "flatten", "none", "spatial_mean"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_announced_shape_is_that_of_the_rows(name, shape):
-    pooling = get_pooling(name)
-    per_sample, width = pooling.shape(shape)
-    assert pooling.reduce(torch.zeros(7, *shape)).shape == (7 * per_sample, width)
+    if name == "spatial_mean" and len(shape) == 2:
+        return
+    layout = "first" if len(shape) > 2 else "last"
+    pooling, x = get_pooling(name), torch.zeros(7, *shape)
+    spec = RowSpec.of(TracedOutput.of(Call("a", 0), x, layout), pooling)
+    assert pooling.reduce(x, layout).shape == (7 * spec.per_sample, spec.width)
 
 
 def test_a_mean_in_half_precision_does_not_overflow_or_stagnate():
     big = torch.full((1, 4096, 1), 60000.0, dtype=torch.float16)
     assert get_pooling("mean").reduce(big).item() == 60000.0 - 60000.0 % 32
     fine = torch.full((1, 1, 100, 100), 1.0009765625, dtype=torch.float16)
-    assert get_pooling("mean").reduce(fine).item() == 1.0009765625
+    assert get_pooling("mean").reduce(fine, "first").item() == 1.0009765625
 
 
 @pytest.mark.parametrize("shape", [(40, 3, 64, 64), (40, 100, 70), (3, 2, 400, 400)])
 def test_a_mean_taken_in_pieces_is_the_mean_of_each_sample(shape):
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    mean = get_pooling("mean").reduce(x)
+    mean = get_pooling("mean").reduce(x, "last" if x.ndim == 3 else "first")
     axes = (1,) if x.ndim == 3 else (2, 3)
     torch.testing.assert_close(mean, x.double().mean(axes), rtol=1e-12, atol=1e-15)
 
 
 def test_positions_go_row_by_row():
     image = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
-    assert positions(image)[0, :, 0].tolist() == [0, 1, 2, 3]
+    assert Places.of(image, "first", Marks()).values[0, :, 0].tolist() == [0, 1, 2, 3]
 
 
 def test_an_unknown_pooling_names_the_near_one():

@@ -12,7 +12,7 @@ from repscape.errors import (
     TooFewSamplesError,
     UndefinedScoreError,
 )
-from repscape.measures import mutual_knn
+from repscape.measures import neighbour_family
 from repscape.measures.base import get_measure
 
 
@@ -103,8 +103,8 @@ def test_each_representation_has_one_table(monkeypatch: pytest.MonkeyPatch) -> N
         calls.append(x)
         return original(x, k, metric)
 
-    original = mutual_knn.neighbours
-    monkeypatch.setattr(mutual_knn, "neighbours", counted)
+    original = neighbour_family.neighbours
+    monkeypatch.setattr(neighbour_family, "neighbours", counted)
     rng = np.random.default_rng(2)
     rows = [rng.standard_normal((60, 6)) for _ in range(5)]
     table = repscape.similarity_matrix(rows, "mutual_knn").table
@@ -126,7 +126,7 @@ def test_refusals() -> None:
         repscape.compare(x, y, "mutual_knn[metric=precomputed]")
     with pytest.raises(UndefinedScoreError, match="same values"):
         repscape.compare(np.ones_like(x), y, "mutual_knn")
-    with pytest.raises(UndefinedScoreError, match="single feature"):
+    with pytest.raises(UndefinedScoreError, match="one feature"):
         repscape.compare(x[:, :1], y, "mutual_knn")
     x[3] = 0
     with pytest.raises(UndefinedScoreError, match="row 3"):

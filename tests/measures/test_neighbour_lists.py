@@ -108,13 +108,28 @@ def test_information_imbalance_of_duplicates_ranks_ties_by_index():
 
 
 def test_information_imbalance_of_all_pairs_makes_one_pass_for_each(pair, monkeypatch):
-    from repscape.measures.information_imbalance import Ordered
+    from repscape.measures import information_imbalance as module
 
     passes = []
-    blocks = Ordered.blocks
-    monkeypatch.setattr(Ordered, "blocks", lambda self: passes.append(1) or blocks(self))
-    similarity_matrix([*pair, pair[0] ** 3, pair[1] ** 3], "information_imbalance")
+    ranks = module.neighbour_ranks
+    monkeypatch.setattr(
+        module, "neighbour_ranks", lambda *arguments: passes.append(1) or ranks(*arguments)
+    )
+    directions = [f"information_imbalance[direction={direction}]" for direction in ("xy", "yx")]
+    similarity_matrix([*pair, pair[0] ** 3, pair[1] ** 3], directions)
     assert len(passes) == 4
+
+
+def test_second_order_cosine_of_all_pairs_in_little_memory(pair):
+    reps = [*pair, pair[0] ** 3, np.hstack([pair[1], pair[0]])]
+    tables = [
+        similarity_matrix(reps, "second_order_cosine", memory_limit=limit).table
+        for limit in ("2GiB", "80KiB")
+    ]
+    assert tables[0]["value"].tolist() == tables[1]["value"].tolist()
+    for row in tables[0].itertuples():
+        alone = compare(reps[int(row.rep_a)], reps[int(row.rep_b)], "second_order_cosine").value
+        assert row.value == alone
 
 
 @pytest.mark.parametrize("kernel", ["cosine", "dot"])

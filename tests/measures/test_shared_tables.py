@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from repscape.compare import compare, similarity_matrix
-from repscape.measures import mutual_knn, neighbour_family
+from repscape.measures import neighbour_family
 from repscape.measures.base import get_measure
 
 MEASURES = [
@@ -18,7 +18,13 @@ MEASURES = [
     "knn_jaccard[k=5,metric=euclidean]",
     "center|knn_jaccard[k=5]",
     "lcs_knn[k=4]",
+    "cycle_knn",
+    "second_order_cosine[k=5]",
+    "second_order_cosine[k=3]",
+    "information_imbalance",
+    "information_imbalance[k=3,direction=yx]",
 ]
+TOO_MANY = "knn_jaccard[k=40]"
 
 
 def values() -> list[torch.Tensor]:
@@ -26,7 +32,7 @@ def values() -> list[torch.Tensor]:
     return [torch.randn(40, 6, generator=generator) for _ in range(3)]
 
 
-def test_one_table_for_each_k_metric_and_transform(monkeypatch):
+def test_one_table_for_each_metric_and_transform(monkeypatch):
     made: Counter[tuple[int, str]] = Counter()
     search = neighbour_family.neighbours
 
@@ -35,10 +41,10 @@ def test_one_table_for_each_k_metric_and_transform(monkeypatch):
         return search(x, k, metric)
 
     monkeypatch.setattr(neighbour_family, "neighbours", counted)
-    monkeypatch.setattr(mutual_knn, "neighbours", counted)
-    similarity_matrix(values(), MEASURES)
-    # Three representations each; (5, cosine) once with and once without the transform.
-    assert made == {(5, "cosine"): 6, (5, "euclidean"): 3, (4, "cosine"): 3}
+    similarity_matrix(values(), [*MEASURES, TOO_MANY])
+    # Three representations each; by cosine once with and once without the transform. The five
+    # nearest serve k=2 and k=4; k=40 needs more samples than there are and asks for nothing.
+    assert made == {(5, "cosine"): 6, (5, "euclidean"): 3}
 
 
 @pytest.mark.parametrize("measure", MEASURES)
@@ -46,7 +52,9 @@ def test_scores_are_those_of_each_measure_alone(measure):
     x, y, z = values()
     table = similarity_matrix([x, y, z], MEASURES).table
     part = table[table["measure"] == get_measure(measure).name]
-    alone = [compare(a, b, measure).value for a, b in ((x, y), (x, z), (y, z))]
+    reps = {"0": x, "1": y, "2": z}
+    pairs = zip(part["rep_a"], part["rep_b"], strict=True)
+    alone = [compare(reps[a], reps[b], measure).value for a, b in pairs]
     assert part["value"].tolist() == alone
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from repscape.plots.figures import figures_for
-from score_tables import row, synthetic
+from score_tables import SIMILARITY, row, synthetic, with_null
 
 
 def test_every_figure_of_every_measure_has_a_file_name() -> None:
@@ -55,3 +55,10 @@ def test_scores_that_are_all_missing_are_drawn_as_missing() -> None:
     assert list(figures) == ["models_m", "map_m"]
     for figure in figures.values():
         figure.canvas.draw()
+
+
+def test_a_table_with_a_null_is_drawn_on_both_scales() -> None:
+    table = with_null(synthetic())
+    table = table[table["measure"] == SIMILARITY]
+    stems = [name.partition("_cka")[0] for name in figures_for(table)]
+    assert stems == ["models", "models_effect", "map", "pairs", "layers", "layers_effect"]

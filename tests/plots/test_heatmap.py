@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from repscape.analysis.chance import calibrated, judge
 from repscape.analysis.clustering import cluster
 from repscape.analysis.matrices import square_matrix
 from repscape.plots.heatmap import heatmap
-from score_tables import row
+from score_tables import CHANCE, row, with_null
 
 
 def test_cells_hold_the_scores_in_clustered_order(scores: pd.DataFrame) -> None:
@@ -80,6 +81,38 @@ def test_a_dollar_sign_in_a_name_is_no_formula() -> None:
     figure = heatmap(table)
     figure.canvas.draw()
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["$a_{", "b$^x"]
+
+
+def test_cells_at_chance_have_a_marked_corner(scores: pd.DataFrame) -> None:
+    judged = judge(with_null(scores))
+    chance = int((~judged["distinguishable"].astype("boolean").fillna(True)).sum())
+    figure = heatmap(judged)
+    (marks,) = [c for c in figure.axes[0].collections if not c.get_hatch()]
+    assert len(marks.get_paths()) == 2 * chance > 0
+    corners = [path.vertices[:3].mean(axis=0) for path in marks.get_paths()]
+    values = square_matrix(judged).values.to_numpy()
+    marked = values[[round(y) for _, y in corners], [round(x) for x, _ in corners]]
+    alike = marked if judged["kind"].iloc[0] == "similarity" else np.cos(marked)
+    assert (alike <= CHANCE + 1e-12).all()
+    assert "not distinguishable\nfrom chance" in [
+        text.get_text() for axes in figure.axes for text in legend_texts(axes)
+    ]
+    assert not [c for c in heatmap(scores).axes[0].collections if not c.get_hatch()]
+
+
+def test_the_calibrated_scale_is_drawn_from_effects(scores: pd.DataFrame) -> None:
+    judged = judge(with_null(scores))
+    image = heatmap(calibrated(judged)).axes[0].images[0]
+    drawn = np.ma.filled(image.get_array().astype(float), np.nan)
+    index = square_matrix(judged).beside["effect"].to_numpy()
+    np.testing.assert_array_equal(drawn, index)
+    low, high = (image.to_rgba(np.array([value]))[0, :3].mean() for value in image.get_clim())
+    assert high > low
+
+
+def test_no_number_is_minus_zero() -> None:
+    table = pd.DataFrame([row("a/l", "b/l", -0.001)])
+    assert [text.get_text() for text in heatmap(table).axes[0].texts] == ["0.00", "0.00"]
 
 
 def legend_texts(axes: object) -> list[object]:

@@ -123,7 +123,7 @@ def test_every_figure_is_drawn_without_errors_or_requests(report: Report, tmp_pa
     assert seen["cloud"] == 0
     assert seen["before"] == ["visible", "hidden"]
     assert seen["after"] == ["hidden", "visible"]
-    first, second, count = seen["pair"]
+    first, second, count, _ = seen["pair"]
     assert first in seen["hover"]
     assert second in seen["hover"]
     assert SIMILARITY in seen["hover"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from repscape.report.html import render
 from repscape.report.page import FigureChoice, Report
 from repscape.report.similarities import similarity_report, summarise
-from score_tables import SIMILARITY, row, synthetic
+from score_tables import SIMILARITY, row, synthetic, with_null
 
 
 def test_all_sections_and_one_figure_per_measure(report: Report) -> None:
@@ -53,7 +54,7 @@ def test_hovering_shows_pair_measure_value_and_n(report: Report) -> None:
     assert isinstance(choice, FigureChoice)
     cells = choice.figures[0].figure.data[0]
     assert f"{SIMILARITY} = %{{z:.4f}}<br>n = %{{customdata[2]}}" in cells.hovertemplate
-    first, second, count = cells.customdata[0][1]
+    first, second, count, _ = cells.customdata[0][1]
     assert {first, second} <= set(choice.figures[0].figure.layout.xaxis.ticktext)
     assert count == "100"
     missing = choice.figures[0].figure.data[1]
@@ -91,3 +92,38 @@ def test_tables_without_models_tags_or_layers() -> None:
         "A map of the networks",
     ]
     assert second.headlines == []
+
+
+def test_a_table_with_a_null_says_what_is_more_than_chance() -> None:
+    table = with_null(synthetic())
+    made = similarity_report(table, title="t")
+    titles = [section.title for section in made.sections]
+    assert titles[2] == "More than chance?"
+    section = made.sections[2]
+    summary = summarise(table)
+    counted = summary.chance.set_index("measure").loc[SIMILARITY]
+    words = f"{counted['distinguishable']:,} of {counted['tested']:,} under `{SIMILARITY}`"
+    assert words in section.prose[1]
+    assert any(words in text for text in made.sections[0].prose)
+    assert "With 99 random pairings no p can be below 0.01" in section.prose[2]
+    scores = summary.scores[summary.scores["measure"] == SIMILARITY]
+    lost = scores[~scores["distinguishable"].fillna(True).astype(bool)]
+    assert 0 < len(lost) < len(scores)
+    assert (
+        f"{len(lost)} of {scores['p_value'].notna().sum()} pairs of networks cannot"
+        in (section.prose[3])
+    )
+    (row_of_table,) = section.tables[0].frame.loc[0:0].to_dict("records")
+    assert row_of_table["more than chance"] == counted["distinguishable"]
+    (choice,) = section.figures
+    effects = choice.figures[0].figure.data[0]
+    assert np.nanmax(np.array(effects.z, dtype=float)) == pytest.approx(scores["effect"].max())
+    raw = made.sections[1].figures[0].figures[0].figure
+    notes = {cell[3] for line in raw.data[0].customdata for cell in line}
+    assert any("p = 0.6 (0.6 adjusted)" in note for note in notes)
+    marks = [trace for trace in raw.data if trace.name == "not distinguishable<br>from chance"]
+    assert len(marks) == 1
+    assert sum(x is None for x in marks[0].x) == 2 * len(lost)
+    layers = made.sections[-1]
+    assert [choice.label for choice in layers.figures] == ["measure", "measure, calibrated"]
+    assert "tested by handing its values to other networks" in render(made)

@@ -12,13 +12,20 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from repscape.measures.base import get_measure
 from repscape.store import Store
-from repscape.studies import quickstart
+from repscape.studies.run import StudyResult, run_study
+from repscape.studies.study import load_study
 from repscape.tables import SIMILARITY_COLUMNS
 
 pytestmark = pytest.mark.slow
 LAYERS = 12 * 4
+MEASURES = load_study("quickstart").measures
+
+
+def run(out: Path, store: Path | None = None, tell=None) -> StudyResult:
+    kept = Store(out / "store" if store is None else store)
+    study = load_study("quickstart")
+    return run_study(study, out, kept, command="repscape run quickstart", tell=tell)
 
 
 def start(out: Path, store: Path | None = None) -> subprocess.Popen[str]:
@@ -62,7 +69,7 @@ def test_the_scores_table_holds_every_pair_under_every_measure(first_run):
     folder, _ = first_run
     scores = pd.read_parquet(folder / "tables" / "scores.parquet")
     assert set(SIMILARITY_COLUMNS) < set(scores.columns)
-    assert set(scores["measure"]) == {get_measure(m).name for m in quickstart.MEASURES}
+    assert set(scores["measure"]) == set(MEASURES)
     assert (scores.groupby("measure").size() == LAYERS * (LAYERS - 1) // 2).all()
     assert scores["value"].notna().all()
     assert scores["key_a"].str.len().eq(40).all()
@@ -73,14 +80,14 @@ def test_the_scores_table_holds_every_pair_under_every_measure(first_run):
 
 def test_the_networks_learned(first_run):
     folder, _ = first_run
-    networks = pd.read_parquet(folder / "tables" / "networks.parquet")
+    networks = pd.read_parquet(folder / "tables" / "models.parquet")
     assert len(networks) == 12
     assert (networks["held_out_accuracy"] > 0.9).all()
 
 
 def test_the_headlines_follow_from_the_tables(first_run):
     folder, _ = first_run
-    measure = get_measure(quickstart.MEASURES[0]).name
+    measure = MEASURES[0]
     factors = pd.read_parquet(folder / "tables" / "factors.parquet")
     shares = factors[factors["measure"] == measure].set_index("factor")["share"]
     found = pd.read_parquet(folder / "tables" / "layer_identification.parquet")
@@ -101,7 +108,7 @@ def test_a_second_run_makes_nothing_and_runs_no_network(first_run, monkeypatch):
     monkeypatch.setattr(
         torch.nn.Module, "__call__", lambda *a, **k: calls.append("forward") or forward(*a, **k)
     )
-    again = quickstart.run(folder, tell=lambda line: None)
+    again = run(folder)
     assert again.made == 0
     assert calls == []
     assert outputs(folder) == before
@@ -109,15 +116,15 @@ def test_a_second_run_makes_nothing_and_runs_no_network(first_run, monkeypatch):
 
 def test_outputs_written_again_from_the_store_have_the_same_bytes(first_run, tmp_path):
     folder, _ = first_run
-    quickstart.run(tmp_path / "again", store=folder / "store", tell=lambda line: None)
+    run(tmp_path / "again", store=folder / "store")
     assert outputs(tmp_path / "again") == outputs(folder)
 
 
 def test_an_altered_output_is_written_again(first_run, tmp_path):
     folder, _ = first_run
-    quickstart.run(tmp_path / "out", store=folder / "store", tell=lambda line: None)
+    run(tmp_path / "out", store=folder / "store")
     (tmp_path / "out" / "tables" / "scores.csv").write_text("mine now")
-    quickstart.run(tmp_path / "out", store=folder / "store", tell=lambda line: None)
+    run(tmp_path / "out", store=folder / "store")
     assert outputs(tmp_path / "out") == outputs(folder)
 
 
@@ -142,8 +149,7 @@ def test_a_killed_run_resumes_at_the_last_finished_network(first_run, tmp_path):
     process.communicate()
     trained = Store(store).keys("checkpoint")
     assert 3 <= len(trained) < 12
-    lines: list[str] = []
-    quickstart.run(tmp_path / "out", tell=lines.append)
-    found = [line for line in lines if "train " in line and "found in the store" in line]
-    assert len(found) == len(trained)
+    found: list[str] = []
+    run(tmp_path / "out", tell=lambda e: found.append(e.task.key) if e.what == "found" else None)
+    assert set(trained) <= set(found)
     assert outputs(tmp_path / "out") == outputs(folder)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from repscape.analysis.matrices import NOT_IN_TABLE, cell_reasons
+from repscape.analysis.matrices import NOT_IN_TABLE, beside_scores, cell_reasons
 from repscape.analysis.tidy import both_directions, layer_positions, only_slice
 from repscape.errors import UnknownNameError, did_you_mean
 
@@ -27,6 +28,8 @@ class LayerMatrix:
         Why an entry is missing, and None where it is not.
     samples
         The number of samples n behind each entry, Int64.
+    beside
+        What the table says of the scores, by column (`repscape.analysis.matrices.BESIDE`).
     """
 
     model_a: str
@@ -34,6 +37,7 @@ class LayerMatrix:
     values: pd.DataFrame
     reasons: pd.DataFrame
     samples: pd.DataFrame
+    beside: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def layer_matrix(
@@ -84,4 +88,5 @@ def layer_matrix(
         pd.DataFrame(values, index, columns),
         pd.DataFrame(reasons, index, columns, dtype=object),
         pd.DataFrame(samples, index, columns).astype("Int64"),
+        beside_scores(both, place, index, columns),
     )

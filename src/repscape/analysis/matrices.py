@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,8 @@ from repscape.analysis.tidy import both_directions, in_order_of_appearance, only
 from repscape.errors import InvalidParameterError
 
 NOT_IN_TABLE = "not in the table"
+BESIDE = ("raw", "effect", "null_mean", "p_value", "p_adjusted", "distinguishable")
+"""Columns that say what a score means, where a table has them; see `analysis.chance`."""
 
 # Similarities of identical representations exceed 1 by rounding only; more is a wrong measure.
 _ROUNDING = 1e-6
@@ -34,6 +37,8 @@ class ScoreMatrix:
         The measure's printable name.
     kind
         ``"similarity"`` (higher = more alike) or ``"distance"`` (lower = more alike).
+    beside
+        What the table says of the scores, by column (those of `BESIDE` that it has).
     """
 
     values: pd.DataFrame
@@ -41,6 +46,7 @@ class ScoreMatrix:
     samples: pd.DataFrame
     measure: str
     kind: str
+    beside: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def labels(self) -> list[str]:
@@ -55,6 +61,7 @@ class ScoreMatrix:
             self.samples.loc[labels, labels],
             self.measure,
             self.kind,
+            {name: frame.loc[labels, labels] for name, frame in self.beside.items()},
         )
 
 
@@ -106,7 +113,31 @@ def square_matrix(
         pd.DataFrame(samples, labels, labels).astype("Int64"),
         piece.measure,
         piece.kind,
+        beside_scores(rows, (row, column), labels, labels),
     )
+
+
+def beside_scores(
+    rows: pd.DataFrame,
+    place: tuple[NDArray[np.intp], NDArray[np.intp]],
+    index: list[str],
+    columns: list[str],
+) -> dict[str, pd.DataFrame]:
+    """The columns `BESIDE` that the rows have, each as a matrix, the rows being at `place`."""
+    found = {}
+    for name in BESIDE:
+        if name in rows.columns:
+            cells = np.full((len(index), len(columns)), np.nan)
+            cells[place] = rows[name].astype("float64").to_numpy(na_value=np.nan)
+            found[name] = pd.DataFrame(cells, index, columns)
+    return found
+
+
+def at_chance(beside: Mapping[str, pd.DataFrame], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which cells hold a score that cannot be told from chance; none where nothing is known."""
+    if "distinguishable" not in beside:
+        return np.zeros(shape, dtype=bool)
+    return np.asarray(beside["distinguishable"].to_numpy(dtype=float) == 0.0)
 
 
 def cell_reasons(rows: pd.DataFrame) -> list[str | None]:

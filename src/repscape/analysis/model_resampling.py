@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from repscape.analysis.groupings import count_groupings, groupings
 from repscape.analysis.matrices import ScoreMatrix
 from repscape.errors import (
     InvalidParameterError,
@@ -75,7 +76,10 @@ class PermutationTest:
     alternative : str
         "greater" or "two-sided".
     n_permutations : int
+        How many, the data as they are left out.
     models : int
+    smallest_p : float
+        The smallest p-value that was reachable.
     """
 
     value: float
@@ -85,6 +89,7 @@ class PermutationTest:
     alternative: str
     n_permutations: int
     models: int
+    smallest_p: float
 
 
 @dataclass(frozen=True)
@@ -249,7 +254,9 @@ def groups_differ(
     """Test whether models of one group are more alike than models of different groups.
 
     The statistic is the mean over pairs within groups less that over pairs between them (for a
-    distance with the sign changed); permutations hand out the group labels anew.
+    distance with the sign changed); permutations hand out the group labels anew. Where there are
+    no more different groupings than permutations asked for, all of them are taken instead: the
+    p-value is then exact, and no smaller one than 1 / their number is reachable (`smallest_p`).
 
     Parameters
     ----------
@@ -278,7 +285,43 @@ def groups_differ(
             "the groups leave nothing to permute: at least two groups are needed, and a pair of "
             "models within one of them"
         )
+    if n_permutations < 1:
+        raise InvalidParameterError(f"n_permutations={n_permutations}: ask for at least 1")
+    sizes = np.bincount(labels).tolist()
+    if count_groupings(sizes) <= n_permutations:
+        return _exact(usable, values, sign, sizes, same)
     return _permute_models(difference, len(values), n_permutations, seed, "greater")
+
+
+def _exact(
+    usable: NDArray[np.bool_],
+    values: Matrix,
+    sign: float,
+    sizes: Sequence[int],
+    same: NDArray[np.bool_],
+) -> PermutationTest:
+    """Every grouping in groups of these sizes; those without one kind of pair have no statistic."""
+
+    def difference(together: NDArray[np.bool_]) -> float:
+        within, between = values[usable & together], values[usable & ~together]
+        if not len(within) or not len(between):
+            return float("nan")
+        return sign * float(within.mean() - between.mean())
+
+    value = difference(same)
+    every = [difference(np.equal.outer(found, found)) for found in groupings(sizes)]
+    null = np.array([other for other in every if np.isfinite(other)])
+    exceed = int((null >= value - 1e-12 * max(1.0, abs(value))).sum())
+    return PermutationTest(
+        value,
+        exceed / len(null),
+        float(null.mean()),
+        float(null.std()),
+        "greater",
+        len(null) - 1,
+        len(values),
+        1.0 / len(null),
+    )
 
 
 def _permute_models(
@@ -312,6 +355,7 @@ def _permute_models(
         alternative,
         n_permutations,
         models,
+        1.0 / (1 + n_permutations),
     )
 
 

@@ -17,6 +17,7 @@ from repscape.analysis.tidy import (
     tag_names,
 )
 from repscape.errors import InvalidParameterError, did_you_mean
+from repscape.tables import INTERVAL_COLUMNS, NULL_COLUMNS
 
 Rule = Literal["last", "matched_depth_mean", "most_alike"]
 
@@ -50,6 +51,11 @@ def model_scores(
         ``rule`` and ``layer_pairs`` (how many scores went in), and ``layer_a``, ``layer_b``
         where the rule chooses one pair of layers. Missing scores are null with a reason. A model
         with itself is left out: that score says nothing about the two.
+
+        What the table says of chance goes with the score: of ``"last"`` as it stands; of
+        ``"most_alike"`` under the null of the best layer pair (``p_max``, ``max_null_mean``,
+        ``max_effect``), since the best of many is high by chance; of a mean over layers nothing,
+        and ``null_reason`` says so.
 
     Raises
     ------
@@ -122,19 +128,28 @@ def _last(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
     chosen = rows[
         (rows["position_a"] == rows["layers_a"] - 1) & (rows["position_b"] == rows["layers_b"] - 1)
     ]
-    return chosen[_CHOSEN].assign(layer_pairs=1)
+    return chosen[_CHOSEN + _beside(rows)].assign(layer_pairs=1)
 
 
 def _most_alike(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
     ordered = rows.sort_values("value", ascending=kind == "distance", kind="stable")
     best = ordered.groupby(_PAIR, sort=False).head(1)
     scored = rows.groupby(_PAIR)["value"].count().rename("layer_pairs").reset_index()
-    return best[_CHOSEN].merge(scored, on=_PAIR)
+    chosen = best[_CHOSEN + _beside(rows)]
+    if "p_max" in chosen.columns:
+        chosen = chosen.assign(
+            p_value=chosen["p_max"],
+            null_mean=chosen["max_null_mean"],
+            effect=chosen["max_effect"],
+            null_sd=np.nan,
+            expected=np.nan,
+        )
+    return chosen.merge(scored, on=_PAIR)
 
 
 def _matched_depth_mean(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
     depths = rows[["layers_a", "layers_b"]].drop_duplicates().itertuples(index=False)
-    matched = pd.concat([_matched_positions(*pair) for pair in depths])
+    matched = pd.concat([matched_positions(*pair) for pair in depths])
     chosen = rows.merge(matched, on=["layers_a", "layers_b", "position_a", "position_b"])
     grouped = chosen.groupby(_PAIR, sort=False)
     wanted = grouped[["layers_a", "layers_b"]].first().min(axis=1)
@@ -148,10 +163,14 @@ def _matched_depth_mean(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
         for gap, total in zip(lacking, wanted, strict=True)
     ]
     # The rule compares many layers, so no one pair of representations can be named.
-    return summary.reindex(columns=[*_CHOSEN, "layer_pairs"])
+    summary = summary.reindex(columns=[*_CHOSEN, *_beside(rows), "layer_pairs"])
+    if "null_reason" in summary.columns:
+        summary["null_reason"] = "no null was drawn for a mean over layers"
+    return summary
 
 
-def _matched_positions(layers_a: int, layers_b: int) -> pd.DataFrame:
+def matched_positions(layers_a: int, layers_b: int) -> pd.DataFrame:
+    """The layers at equal relative depth of two models, as `model_scores` pairs them."""
     fewer = min(layers_a, layers_b)
     relative = np.arange(fewer) / (fewer - 1) if fewer > 1 else np.ones(1)
     return pd.DataFrame(
@@ -165,6 +184,12 @@ def _matched_positions(layers_a: int, layers_b: int) -> pd.DataFrame:
 
 
 _CHOSEN = [*_PAIR, "rep_a", "rep_b", "layer_a", "layer_b", "value", "reason"]
+
+
+def _beside(rows: pd.DataFrame) -> list[str]:
+    """The columns of the table that say what a score means."""
+    return [name for name in (*NULL_COLUMNS, *INTERVAL_COLUMNS) if name in rows.columns]
+
 
 _RULES: dict[Rule, Callable[[pd.DataFrame, str], pd.DataFrame]] = {
     "last": _last,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from repscape.cli import chance, sources
+from repscape.cli.extracting import Extracting
 from repscape.cli.output import JSON_HELP, finite_or_none, note, print_json, print_table
 from repscape.errors import InvalidParameterError, UndefinedScoreError
 
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from repscape.measures.base import Measure
+    from repscape.representation import Representation
 
 NO_SCORE = 2
 
@@ -27,8 +32,8 @@ class Align(StrEnum):
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help="The first file.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="The second file, of the same samples.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="The first file, or model with --data.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The second, of the same samples.")],
     measure: Annotated[
         list[str] | None,
         typer.Option(
@@ -47,9 +52,30 @@ def compare(
         str | None,
         typer.Option(metavar="SIZE", help="Bytes to hold beyond the inputs, 2GiB if not given."),
     ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Extract from models on it: folder:…, csv:…")
+    ] = None,
+    layers: sources.Layers = None,
+    pooling: sources.PoolingName = None,
+    store: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep what is extracted in a store.")
+    ] = None,
+    data_option: sources.DataOption = None,
+    first: sources.First = None,
+    random: sources.Random = None,
+    per_class: sources.PerClass = None,
+    seed: Annotated[int, typer.Option(help="Of --random, --per-class, --null and --interval.")] = 0,
+    null: chance.Null = None,
+    permutations: chance.PermutationCount = None,
+    groups: chance.Groups = None,
+    blocks: chance.Blocks = None,
+    interval: chance.IntervalMethod = None,
+    on_error: sources.Bad = sources.OnError.stop,
+    batch_size: sources.BatchSize = None,
+    device: sources.Device = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Score how alike the representations in two files are.
+    """Score how alike the representations in two files, or of two models on data, are.
 
     Files: .npy, .npz, .safetensors, .pt, .csv, .parquet; rows are samples, in the same order or
     with sample ids. One array of several is chosen with "file.npz::name".
@@ -58,30 +84,87 @@ def compare(
 
     repscape compare a.npy b.npy -m cka -m 'unit_rows|cka[kernel=rbf,sigma=0.4]'
 
+    With --data, A and B are models (or files of the same samples), and their last layers are
+    compared, or all pairs of those that --layers names:
+
+    repscape compare hf:gpt2 hf:Qwen/Qwen3-0.6B --data csv:texts.csv -p last_token
+
+    Is the score more than chance? Adds what chance gives, p and the effect (0 chance, 1 perfect):
+
+    repscape compare a.npy b.npy --null permutation --interval jackknife
+
     Exits with 2 if a measure that was named has no score, or with --all if none has one.
     """
     from repscape.compare import similarity_matrix
     from repscape.compute.memory import DEFAULT_MEMORY_LIMIT
-    from repscape.data.files import load
 
     chosen, left_out = _choose(measure, everything)
-    second_name = b if b != a else f"{b} (B)"
+    asked = chance.Meaning(
+        None if null is None else null.value,
+        permutations,
+        groups,
+        blocks,
+        None if interval is None else interval.value,
+    )
+    if data is None:
+        _only_with_data(layers, pooling, store, data_option, first, random, per_class, batch_size)
+        first_side, second_side = _from_file(a), _from_file(b)
+    else:
+        ask = Extracting(
+            sources.open_data(data, data_option, first, random, per_class, seed),
+            sources.split_names(layers),
+            (sources.split_names(pooling) or ["mean"])[0],
+            store,
+            on_error.value,
+            batch_size,
+            device,
+        )
+        first_side, second_side = ask.layers_of(a), ask.layers_of(b)
+    reps = [*first_side.values(), *second_side.values()]
     table = similarity_matrix(
-        {a: load(a), second_name: load(b)},
+        _named(first_side, second_side),
         chosen,
-        pairs=[(0, 1)],
+        pairs=[(i, j) for i in range(len(first_side)) for j in range(len(first_side), len(reps))],
         align=align.value,
         memory_limit=DEFAULT_MEMORY_LIMIT if memory_limit is None else memory_limit,
+        seed=seed,
+        **asked.arguments,
     ).table
     scores = _records(table)
+    for score, (_, row) in zip(scores, table.iterrows(), strict=True):
+        score |= asked.stated(row)
+    if len(scores) > len(chosen):
+        for score, pair in zip(scores, table.itertuples(), strict=True):
+            score |= {"layer_a": pair.layer_a, "layer_b": pair.layer_b}
     if as_json:
         missing = [_record(name, None, None, None, reason) for name, reason in left_out.items()]
         print_json({"a": a, "b": b, "scores": scores + missing})
     else:
-        _print(scores, left_out)
+        _print(scores, left_out, asked)
+        asked.explain(scores)
     found = [score for score in scores if score["value"] is not None]
     if not found or (len(found) < len(scores) and not everything):
         raise typer.Exit(NO_SCORE)
+
+
+def _from_file(path: str) -> dict[str, Representation]:
+    from repscape.data.files import load
+
+    return {path: load(path)}
+
+
+def _named(
+    first: Mapping[str, Representation], second: Mapping[str, Representation]
+) -> dict[str, Representation]:
+    """Both sides by their names; what stands on both is told apart."""
+    return {**first, **{n if n not in first else f"{n} (B)": rep for n, rep in second.items()}}
+
+
+def _only_with_data(*given: object) -> None:
+    if any(value is not None for value in given):
+        raise InvalidParameterError(
+            "--layers, --pooling, --store and the choice of samples are for models: give --data"
+        )
 
 
 def _choose(names: list[str] | None, everything: bool) -> tuple[list[Measure[Any]], dict[str, str]]:
@@ -114,16 +197,24 @@ def _record(
     }
 
 
-def _print(scores: list[dict[str, Any]], left_out: dict[str, str]) -> None:
+def _print(scores: list[dict[str, Any]], left_out: dict[str, str], asked: chance.Meaning) -> None:
     """The scores as a table, and for people a line for each reason why there is none."""
     if len(scores) == 1 and scores[0]["value"] is None:
         raise UndefinedScoreError(scores[0]["reason"])
     found = [score for score in scores if score["value"] is not None]
     if found:
+        pairs = ("layer_a", "layer_b") if "layer_a" in found[0] else ()
         print_table(
-            ("measure", "value", "kind", "n"),
+            (*pairs, "measure", "value", *asked.columns, "kind", "n"),
             [
-                [shlex.quote(s["measure"]), f"{s['value']:.6g}", s["kind"], str(s["n"])]
+                [
+                    *(str(s[side]) for side in pairs),
+                    shlex.quote(s["measure"]),
+                    f"{s['value']:.6g}",
+                    *asked.cells(s),
+                    s["kind"],
+                    str(s["n"]),
+                ]
                 for s in found
             ],
         )

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Annotated, NoReturn
 
 import typer
 
 from repscape import __version__
+from repscape.cli.closer import closer
 from repscape.cli.compare import compare
 from repscape.cli.describe import describe
+from repscape.cli.extract import extract
+from repscape.cli.inspect import inspect
 from repscape.cli.measures import measures
+from repscape.cli.plan import plan
 from repscape.cli.plot import plot
 from repscape.cli.profile import profile
 from repscape.cli.quickstart import quickstart
+from repscape.cli.report import report
+from repscape.cli.run import run
+from repscape.cli.status import status
+from repscape.cli.studies import app as studies
+from repscape.cli.trace import trace
+from repscape.cli.validate import validate
 from repscape.errors import RepscapeError
 
 BAD_INPUT = 2
@@ -27,8 +38,26 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done; 2 wrong usage or input; 1 unexpected; 130 interrupted.",
 )
-for command in (quickstart, compare, describe, profile, measures, plot):
+COMMANDS: tuple[Callable[..., None], ...] = (
+    quickstart,
+    validate,
+    plan,
+    run,
+    status,
+    report,
+    trace,
+    extract,
+    inspect,
+    compare,
+    closer,
+    describe,
+    profile,
+    measures,
+    plot,
+)
+for command in COMMANDS:
     app.command()(command)
+app.add_typer(studies, name="studies")
 
 
 def _show_version(wanted: bool) -> None:

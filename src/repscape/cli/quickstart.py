@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from repscape.cli.output import JSON_HELP, note, print_json
+from repscape.cli.output import JSON_HELP
+from repscape.cli.run import run_and_tell
 
 
 def quickstart(
@@ -19,20 +19,9 @@ def quickstart(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Train twelve small networks, compare them, write a report.
+    """Train twelve small networks, compare them, write a report: `repscape run quickstart`.
 
-    The data are the handwritten digits of scikit-learn: nothing is downloaded. Takes about two
+    The data are the handwritten digits of scikit-learn: nothing is downloaded. Takes a few
     minutes on two cores. What is computed is kept: run again, it takes seconds.
     """
-    from repscape.studies.quickstart import run
-
-    done = run(out=out, store=store, tell=note if as_json else typer.echo)
-    if as_json:
-        headlines = [asdict(finding) for finding in done.headlines]
-        print_json({"report": str(done.report), "made": done.made, "headlines": headlines})
-        return
-    typer.echo("")
-    for headline in done.headlines:
-        typer.echo(f"{headline.value:>6}  {headline.label}")
-        typer.echo(f"{'':8}({headline.detail})")
-    typer.echo(f"\nreport: {done.report}")
+    run_and_tell("quickstart", "inline", None, None, out, store, as_json)

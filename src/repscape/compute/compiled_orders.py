@@ -14,6 +14,7 @@ from numba import njit
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    Floats = npt.NDArray[np.floating[Any]]
     Integers = npt.NDArray[np.integer[Any]]
 
 
@@ -151,20 +152,74 @@ def returns(there: Integers, back: Integers) -> int:
 
 
 @njit(nogil=True, cache=True)
-def ranks_among(distances: npt.NDArray[np.float64], first: int, targets: Integers) -> Integers:
-    """The ranks, from 1, of targets (b × k) by (distance, index) among all but the row itself.
+def distinct_pairs(
+    first: int,
+    n: int,
+    own: Integers,
+    named: Integers,
+    place: Integers,
+    left: Integers,
+    right: Integers,
+) -> int:
+    """List what `named` (L × b × k) names for the samples first, first + 1, …, each pair once.
 
-    distances (b × n) are those of the samples first, first + 1, … to all samples.
+    `place` says where the distance of every entry stands behind those to `own` (b × k'), row by
+    row; `left` and `right` are the pairs that `own` does not hold. Returns how many.
     """
-    rows, k = targets.shape
-    ranks = np.ones((rows, k), dtype=np.int64)
-    for row in range(rows):
-        for position in range(k):
-            target = targets[row, position]
-            limit = distances[row, target]
-            for other in range(distances.shape[1]):
-                nearer = distances[row, other] < limit
-                tied = distances[row, other] == limit and other < target
-                if (nearer or tied) and other != first + row:
-                    ranks[row, position] += 1
-    return ranks
+    listed_by = np.zeros(n, dtype=np.int64)
+    place_of = np.empty(n, dtype=np.int64)
+    kept = own.size
+    count = 0
+    for row in range(own.shape[0]):
+        stamp = row + 1
+        for column in range(own.shape[1]):
+            other = own[row, column]
+            listed_by[other] = stamp
+            place_of[other] = row * own.shape[1] + column
+        for number in range(named.shape[0]):
+            for column in range(named.shape[2]):
+                other = named[number, row, column]
+                if listed_by[other] != stamp:
+                    listed_by[other] = stamp
+                    place_of[other] = kept + count
+                    left[count] = first + row
+                    right[count] = other
+                    count += 1
+                place[number, row, column] = place_of[other]
+    return count
+
+
+@njit(nogil=True, cache=True)
+def add_cosines(
+    near_a: Integers,
+    near_b: Integers,
+    a_to_a: Floats,
+    a_to_b: Floats,
+    b_to_a: Floats,
+    b_to_b: Floats,
+    total: float,
+) -> tuple[float, int]:
+    """Add the cosines of the distances to the union of both lists to `total`, row by row.
+
+    `a_to_b` are the distances in a to the list of b. Returns the new total, and the first row
+    whose distances are all 0 in a or in b, or −1.
+    """
+    n, k = near_a.shape
+    for row in range(n):
+        product, square_a, square_b = 0.0, 0.0, 0.0
+        for i in range(k):
+            product += a_to_a[row, i] * b_to_a[row, i]
+            square_a += a_to_a[row, i] * a_to_a[row, i]
+            square_b += b_to_a[row, i] * b_to_a[row, i]
+        for j in range(k):
+            shared = np.int32(0)
+            for i in range(k):
+                shared += np.int32(near_a[row, i] == near_b[row, j])
+            if shared == 0:
+                product += a_to_b[row, j] * b_to_b[row, j]
+                square_a += a_to_b[row, j] * a_to_b[row, j]
+                square_b += b_to_b[row, j] * b_to_b[row, j]
+        if square_a == 0.0 or square_b == 0.0:
+            return total, row
+        total += product / (np.sqrt(square_a) * np.sqrt(square_b))
+    return total, -1

@@ -58,3 +58,40 @@ def count_permuted_overlaps(
                         high = middle
                 common += low < k and own[low] == wanted
         out[r] = common
+
+
+@njit(nogil=True, cache=True)
+def gather_lower(
+    start: int, stop: int, b: Floats, orders: Integers, first: int, last: int, out: Floats
+) -> None:
+    """Write b_π(i)π(j), j < i, for i = first … last - 1, row by row, for orders start … stop."""
+    for r in range(start, stop):
+        place = 0
+        for i in range(first, last):
+            moved = b[orders[r, i]]
+            for j in range(i):
+                out[r, place + j] = moved[orders[r, j]]
+            place += i
+
+
+@njit(nogil=True, cache=True)
+def count_shared_neighbours(
+    start: int, stop: int, near: Integers, table: Integers, orders: Integers, out: Integers
+) -> None:
+    """Count, for every list of neighbours and every bit, the renamed neighbours that have it.
+
+    Bit m of table[i, j] says that j is among the neighbours of i in representation m.
+    """
+    count, n, k = near.shape
+    for r in range(start, stop):
+        for a in range(count):
+            for i in range(n):
+                own = table[orders[r, i]]
+                for p in range(k):
+                    word = own[orders[r, near[a, i, p]]]
+                    bit = 0
+                    while word != 0:
+                        if word & 1:
+                            out[r, a, bit] += 1
+                        word >>= 1
+                        bit += 1

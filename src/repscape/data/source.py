@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -15,9 +15,11 @@ from repscape.data.subsets import draw_rows
 from repscape.errors import (
     InvalidParameterError,
     InvalidRepresentationError,
+    MissingExtraError,
     SampleError,
     did_you_mean,
 )
+from repscape.representation import digest_ids
 
 _MISSING = ("", None)
 
@@ -115,6 +117,8 @@ class DataSource:
         identity = self.ids[row].item()
         try:
             content = self.readers[self.modality][place]
+        except (MissingExtraError, MemoryError):
+            raise
         except SampleError as problem:
             raise SampleError(f"sample {identity!r} of {self.name}: {problem}") from problem
         except Exception as problem:
@@ -189,6 +193,20 @@ class DataSource:
         chosen, said = draw_rows(
             self, {"first": first, "random": random, "per_class": per_class}, ids, rows, seed
         )
+        return self._rows(chosen, said)
+
+    def without(self, ids: Collection[str]) -> DataSource:
+        """Return the samples but those with these ids (as text); `split` says which are missing.
+
+        Raises `InvalidParameterError` if none is left.
+        """
+        kept = [row for row, identity in enumerate(self.ids.tolist()) if str(identity) not in ids]
+        if not kept:
+            raise InvalidParameterError(f"{self.name}: no sample is left")
+        missing = digest_ids(np.asarray(sorted(ids)))
+        return self._rows(np.asarray(kept, dtype=np.int64), f"without={missing}")
+
+    def _rows(self, chosen: npt.NDArray[np.int64], said: str) -> DataSource:
         return replace(
             self,
             ids=self.ids[chosen],

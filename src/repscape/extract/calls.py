@@ -13,10 +13,11 @@ from typing import Any
 import torch
 
 from repscape.errors import InvalidRepresentationError
-from repscape.extract.layers import Call, Selection
+from repscape.extract.layers import INPUT, Call, Selection
+from repscape.extract.layouts import Layout, LayoutReader
 from repscape.extract.trace import Trace, TracedOutput
 
-Receive = Callable[[Call, torch.Tensor], None]
+Receive = Callable[[Call, torch.Tensor, Layout], None]
 
 
 class _EnoughError(BaseException):
@@ -41,8 +42,12 @@ class CallRecorder:
         with ExitStack() as hooks:
             for name, part in self._module.named_modules():
                 if name:
-                    handle = part.register_forward_hook(partial(self._after, name))
-                    hooks.callback(handle.remove)
+                    before = part.register_forward_pre_hook(
+                        partial(self._before, name), with_kwargs=True
+                    )
+                    hooks.callback(before.remove)
+                    after = part.register_forward_hook(partial(self._after, name))
+                    hooks.callback(after.remove)
             self._hooks = hooks.pop_all()
         return self
 
@@ -56,23 +61,23 @@ class CallRecorder:
 
     def learn(self, inputs: Any, receive: Receive) -> Trace:
         """Run one whole forward pass; return all calls in the order in which they ended."""
-        learning = _Learning(self._selection, receive)
+        learning = _Learning(self._selection, receive, LayoutReader(self._module))
         self._forward(inputs, learning)
         return Trace(tuple(learning.outputs))
 
     def follow(
-        self, inputs: Any, receive: Receive, calls: Collection[Call], until: Collection[Call]
+        self, inputs: Any, receive: Receive, calls: Mapping[Call, Layout], until: Collection[Call]
     ) -> None:
         """Run a forward pass until all calls of `until` have ended, in whatever order.
 
-        `calls` are all wanted calls of the pass that was learned.
+        `calls` are all wanted calls of the pass that was learned, with their layouts.
 
         Raises
         ------
         InvalidRepresentationError
             If a call does not come, or a wanted layer is called more often than was learned.
         """
-        following = _Following(self._selection, receive, frozenset(calls), set(until))
+        following = _Following(self._selection, receive, calls, set(until))
         try:
             self._forward(inputs, following)
         except _EnoughError:
@@ -95,33 +100,45 @@ class CallRecorder:
         finally:
             self._pass = None
 
+    def _before(self, name: str, part: torch.nn.Module, args: Any, kwargs: Any) -> None:
+        if self._pass is not None:
+            given = first_tensor(args)
+            self._pass.ended(name + INPUT, first_tensor(kwargs) if given is None else given, None)
+
     def _after(self, name: str, part: torch.nn.Module, args: Any, output: Any) -> None:
         if self._pass is not None:
-            self._pass.ended(name, output)
+            self._pass.ended(name, output, part)
 
 
 class _Learning:
     """A whole pass: notes every call and hands on those that are wanted."""
 
-    def __init__(self, selection: Selection, receive: Receive) -> None:
+    def __init__(self, selection: Selection, receive: Receive, layouts: LayoutReader) -> None:
         self.outputs: list[TracedOutput] = []
         self._selection = selection
         self._receive = receive
+        self._layouts = layouts
         self._counts: Counter[str] = Counter()
 
-    def ended(self, name: str, output: Any) -> None:
+    def ended(self, name: str, output: Any, part: torch.nn.Module | None) -> None:
         call = Call(name, self._counts[name])
         self._counts[name] += 1
-        self.outputs.append(TracedOutput.of(call, first_tensor(output)))
+        tensor = first_tensor(output)
+        layout: Layout = "last" if tensor is None else self._layouts.read(tensor, part)
+        self.outputs.append(TracedOutput.of(call, tensor, layout))
         if self._selection.wants(call):
-            self._receive(call, _tensor(call, output))
+            self._receive(call, _tensor(call, output), layout)
 
 
 class _Following:
     """A pass whose calls are known: hands on the missing ones, and leaves after the last."""
 
     def __init__(
-        self, selection: Selection, receive: Receive, calls: frozenset[Call], missing: set[Call]
+        self,
+        selection: Selection,
+        receive: Receive,
+        calls: Mapping[Call, Layout],
+        missing: set[Call],
     ) -> None:
         self.missing = missing
         self._selection = selection
@@ -129,11 +146,11 @@ class _Following:
         self._calls = calls
         self._counts: Counter[str] = Counter()
 
-    def ended(self, name: str, output: Any) -> None:
+    def ended(self, name: str, output: Any, part: torch.nn.Module | None) -> None:
         call = Call(name, self._counts[name])
         self._counts[name] += 1
         if call in self.missing:
-            self._receive(call, _tensor(call, output))
+            self._receive(call, _tensor(call, output), self._calls[call])
             self.missing.discard(call)
             if not self.missing:
                 raise _EnoughError

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
-from repscape.errors import InvalidParameterError
-from repscape.extract.batches import Batches, count_samples, read_batches
+from repscape.errors import InvalidParameterError, did_you_mean
 from repscape.extract.calls import CallRecorder
-from repscape.extract.layers import select_layers
-from repscape.extract.loop import Extraction, Forward, Progress
-from repscape.extract.pooling import get_pooling
-from repscape.extract.revision import digest_of_weights
-from repscape.extract.source import Source, weights_dtype
-from repscape.extract.state import device_of, evaluating
+from repscape.extract.forward import Forward
+from repscape.extract.loop import Extraction, Progress
+from repscape.extract.pooling import get_poolings
+from repscape.extract.setup import OUTPUT_DTYPES, DataLike, ModelLike, Options, open_model, set_up
+from repscape.extract.source import Source
 from repscape.representation import Representation
 
 if TYPE_CHECKING:
@@ -25,12 +25,17 @@ DEFAULT_SHARD_ROWS = 4096
 
 
 def extract(
-    module: torch.nn.Module,
-    batches: Batches,
-    layers: str | Sequence[str],
-    pooling: str = "mean",
+    network: ModelLike,
+    samples: DataLike,
+    /,
+    layers: str | Sequence[str] | None = None,
+    pooling: str | Sequence[str] = "mean",
     *,
     store: Store | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    on_error: str = "stop",
+    output_dtype: str = "float32",
     model: str | None = None,
     model_revision: str | None = None,
     data: str | None = None,
@@ -51,32 +56,52 @@ def extract(
 
     Parameters
     ----------
-    module : torch.nn.Module
-    batches : iterable of (ids, inputs) or (ids, inputs, labels)
-        `ids` are n distinct texts or whole numbers. `inputs` is a tensor with n samples along
-        its first axis, or a tuple or list of positional arguments, or a dictionary of
-        keyword arguments. `labels` are n classes. No mask is applied: tokens of padding
-        would count as tokens.
-    layers : str or sequence of str
-        Names of submodules, globs over them (`"blocks.*"`; `*` crosses dots), or one call of
-        a submodule that is called several times in a forward pass (`"block#1"`, from 0).
-        Layers that a glob matches but that are never called (containers) are left out.
-    pooling : {"mean", "flatten", "none"}
-        For outputs of shape (n, tokens, d) or (n, channels, height, width, …): the mean over
-        the tokens or pixels, taken in float64; all of it as one row; or one row for each
-        token or pixel, with ids `id/0`, `id/1`, … and the sample's label. Outputs (n, d) stay
-        as they are. Of a tuple, list, mapping or dataclass the first tensor is taken.
+    network : str, LoadedModel or torch.nn.Module
+        The model: a name (`"hf:…"`, see `load_model`), one that is loaded, or a module.
+    samples : str, DataSource, or iterable of (ids, inputs) or (ids, inputs, labels)
+        The data: a name (`"folder:…"`, see `load_data`) or a source, whose samples the model
+        prepares; or batches that are made already. Of a batch, `ids` are n distinct texts or
+        whole numbers; `inputs` is a tensor with n samples along its first axis, or a tuple or
+        list of positional arguments, or a dictionary of keyword arguments; `labels` are n
+        classes. To such batches no mask is applied: tokens of padding would count as tokens.
+    layers : str or sequence of str, optional
+        Canonical names (`"block.3"`, see `load_model`), names of submodules, globs over either
+        (`"block.*"`; over submodules `*` crosses dots), `"name:input"` for what goes into a
+        submodule, or one call of a submodule that is called several times in a forward pass
+        (`"block#1"`, from 0). Layers that a glob matches but that are never called (containers)
+        are left out. By default all canonical layers, or all submodules.
+    pooling : str or sequence of str
+        How an output (n, tokens, d) or (n, channels, height, width, …) becomes rows: `"mean"`,
+        `"last_token"`, `"first_token"`, `"cls"`, `"max"`, `"weighted_mean"`, `"spatial_mean"`,
+        `"flatten"`, or `"none"`: a row for each token or pixel, with ids `id/0`, `id/1`, …;
+        see `repscape.extract.pooling`. Outputs (n, d) stay as they are. Several are taken from
+        the same forward passes. Of a tuple, list, mapping or dataclass the first tensor is
+        taken.
     store : Store, optional
         Rows are streamed into the store, shard by shard, and an interrupted extraction
         resumes at its last full shard when called again with the same batches. What is there
         already is not computed again: the batches are read for their ids only.
+    batch_size : int, optional
+        Samples of a batch, 64 by default; for data sources only. Where a batch does not fit
+        into memory it is halved, and what is made records it; a resumed extraction follows the
+        recorded sizes.
+    workers : int, optional
+        Threads that read and prepare samples ahead of the model.
+    on_error : {"stop", "skip"}
+        What happens if a sample of a data source cannot be read or prepared. `"stop"` raises
+        `SampleError` at once; shards that are full stay. `"skip"` reads all samples once
+        beforehand and leaves the bad ones out: their ids and reasons are recorded under
+        `skipped` beside what is stored, and `split`, and so the key, says which are missing.
+    output_dtype : {"float32", "float16"}
+        In what the rows are kept; a value that float16 cannot hold is an error.
     model, data : str, optional
-        Names for tables and figures; `model` is by default the name of the class.
+        Names for tables and figures; by default those of the model and of the data source.
     model_revision : str, optional
-        Content revision of the model; by default `digest_of_weights(module)`.
-    data_revision : str
-        Content revision of the data; required with a store. Together with `split` it must
-        name these very samples in this order.
+        Content revision of the model; by default that of the loaded model, or
+        `digest_of_weights(module)`.
+    data_revision : str, optional
+        Content revision of the data; by default that of the data source. Required for batches
+        with a store: together with `split` it must name these very samples in this order.
     split, preprocessing : str, optional
         The part of the data, and what was done to the inputs.
     tags : mapping, optional
@@ -88,14 +113,17 @@ def extract(
     allow_non_finite : bool
         Keep NaN and infinite outputs instead of refusing them.
     progress : callable, optional
-        Called after each batch with the samples done and the number of all, or None.
+        Called after each window of samples (a batch, or 1,024 texts) with the samples done
+        and the number of all, or None; `repscape.extract.progress.progress_bar` makes one.
 
     Returns
     -------
     dict of str to Representation
         In the order in which the layers end in the forward pass. The key is the name of the
-        layer, or `name#0`, `name#1`, … if the first pass calls it several times. Values are
-        float32 (float64 where the layer gives float64) on the CPU.
+        layer, or `name#0`, `name#1`, … if the first pass calls it several times; with a
+        sequence of poolings, `name[pooling]`. Values are float32 (float64 where the layer gives
+        float64) or float16, on the CPU; from a store they are memory-mapped. Labels and metadata
+        columns travel along; sequences have a column `truncated`, tokens `token_id`.
 
     Raises
     ------
@@ -111,32 +139,56 @@ def extract(
         Naming the layer and the first sample, if an output is NaN or infinite.
     SampleMismatchError
         If the store holds other samples under these revisions.
+    SampleError
+        If a sample cannot be read or prepared, unless it is to be skipped.
     """
-    selection = select_layers(module, layers)
-    source = Source(
-        model=model or type(module).__name__,
-        model_revision=model_revision or digest_of_weights(module),
-        pooling=get_pooling(pooling).name,
+    poolings = get_poolings(pooling)
+    kept = _kept(output_dtype)
+    named = Source(
+        model=model,
+        model_revision=model_revision,
+        pooling=poolings[0].name,
         data=data,
         data_revision=data_revision,
         split=split,
         preprocessing=preprocessing,
-        dtype=weights_dtype(module),
         tags=tags or {},
+        kept=kept,
     )
-    if store is not None and data_revision is None:
-        raise InvalidParameterError(
-            "store= is given without data_revision=: results are kept under the content of "
-            "model and data, so give a commit, version or digest of the data"
-        )
     where = None if device is None else torch.device(device)
-    with evaluating(module, where), CallRecorder(module, selection) as recorder:
-        extraction = Extraction(
-            Forward(recorder, get_pooling(pooling), where or device_of(module)),
-            selection,
-            source,
-            store=store,
-            shard_rows=shard_rows,
-            allow_non_finite=allow_non_finite,
+    with ExitStack() as stack:
+        setup = set_up(
+            open_model(network, where, stack),
+            samples,
+            layers,
+            named,
+            Options(where, store, batch_size, workers, on_error),
+            stack,
         )
-        return extraction.run(read_batches(batches), count_samples(batches), progress)
+        recorder = stack.enter_context(CallRecorder(setup.module, setup.selection))
+        extraction = Extraction(
+            Forward(recorder, poolings, setup.device, allow_non_finite),
+            setup.selection,
+            {one.name: replace(setup.source, pooling=one.name) for one in poolings},
+            setup.feed,
+            store,
+            shard_rows,
+            kept,
+            beside={
+                "device": str(setup.device or "cpu"),
+                **({"skipped": dict(setup.skipped)} if setup.skipped else {}),
+            },
+        )
+        found = extraction.run(progress)
+    if isinstance(pooling, str):
+        return {layer: rep for (layer, _), rep in found.items()}
+    return {f"{layer}[{one}]": rep for (layer, one), rep in found.items()}
+
+
+def _kept(output_dtype: str) -> str | None:
+    """The type to store rows in, or None for that in which they are made."""
+    if output_dtype not in OUTPUT_DTYPES:
+        raise InvalidParameterError(
+            f"output_dtype={output_dtype!r}: {did_you_mean(output_dtype, OUTPUT_DTYPES)}"
+        )
+    return None if output_dtype == "float32" else output_dtype

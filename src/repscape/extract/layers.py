@@ -5,20 +5,24 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 import torch
 
 from repscape.errors import InvalidParameterError, UnknownNameError
 
+INPUT = ":input"
 _MOST_NAMES_SHOWN = 20
 _CALL_SUFFIX = re.compile(r"#(\d+)$")
 
 
 @dataclass(frozen=True, order=True)
 class Call:
-    """The `index`-th call (from 0) of a layer within one forward pass."""
+    """The `index`-th call (from 0) of a layer within one forward pass.
+
+    `layer` is the name of a submodule for what it gives, and `name:input` for what goes in.
+    """
 
     layer: str
     index: int
@@ -26,32 +30,38 @@ class Call:
 
 @dataclass(frozen=True)
 class Pattern:
-    """What the user wrote: a layer or a glob over layers, and possibly one call of it."""
+    """What the user wrote, and the layers, or single calls of layers, that it means."""
 
     text: str
-    stem: str
-    index: int | None
-    layers: frozenset[str]
+    sites: frozenset[tuple[str, int | None]]
 
     @property
-    def is_glob(self) -> bool:
-        """Whether the user wrote a glob and not the name of a layer."""
-        return self.stem not in self.layers and any(c in self.stem for c in "*?[")
+    def layers(self) -> frozenset[str]:
+        """The layers, without the number of the call."""
+        return frozenset(layer for layer, _ in self.sites)
 
     def wants(self, call: Call) -> bool:
         """Whether the call is one of those that the user means."""
-        return call.layer in self.layers and self.index in (None, call.index)
+        return (call.layer, None) in self.sites or (call.layer, call.index) in self.sites
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The calls that the user asks for, as far as known before a forward pass."""
+    """The calls that the user asks for, as far as known before a forward pass.
+
+    `aliases` are the canonical names of some layers, by which their representations go.
+    """
 
     patterns: tuple[Pattern, ...]
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def wants(self, call: Call) -> bool:
         """Whether any pattern wants the call."""
         return any(pattern.wants(call) for pattern in self.patterns)
+
+    def names(self, calls: Sequence[Call]) -> dict[Call, str]:
+        """Name all calls of one forward pass, by the canonical name of the layer if it has one."""
+        return call_names(calls, self.aliases)
 
     def among(self, calls: Sequence[Call]) -> tuple[Call, ...]:
         """Return the wanted ones of all calls of one forward pass, in execution order.
@@ -68,11 +78,15 @@ class Selection:
         return tuple(call for call in calls if self.wants(call))
 
 
-def select_layers(module: torch.nn.Module, layers: str | Sequence[str]) -> Selection:
+def select_layers(
+    module: torch.nn.Module, layers: str | Sequence[str], aliases: Mapping[str, str] | None = None
+) -> Selection:
     """Resolve names and globs against the layers of a module.
 
-    A layer is a submodule, named as `module.named_modules()` names it first. Globs are
-    those of `fnmatch`, and `*` crosses dots. A trailing `#k` means the k-th call.
+    A layer is a submodule, named as `module.named_modules()` names it first; what goes into
+    it is `name:input`. Globs are those of `fnmatch`, and `*` crosses dots. A trailing `#k`
+    means the k-th call. `aliases` are canonical names (`block.3`) of layers; in a glob over
+    them `*` stays between two dots, so `block.*` means the blocks and nothing inside them.
 
     Raises
     ------
@@ -84,17 +98,24 @@ def select_layers(module: torch.nn.Module, layers: str | Sequence[str]) -> Selec
     texts = [layers] if isinstance(layers, str) else list(layers)
     if not texts:
         raise InvalidParameterError('layers is empty: name at least one layer, or all with "*"')
+    aliases = aliases or {}
     names = _canonical_names(module)
-    return Selection(tuple(_pattern(text, names, type(module).__name__) for text in texts))
+    owner = type(module).__name__
+    return Selection(tuple(_pattern(text, names, aliases, owner) for text in texts), aliases)
 
 
-def call_names(calls: Sequence[Call]) -> dict[Call, str]:
+def call_names(calls: Sequence[Call], aliases: Mapping[str, str] | None = None) -> dict[Call, str]:
     """Name all calls of one forward pass: `layer`, or `layer#k` where it is called again."""
     repeated = {call.layer for call in calls if call.index > 0}
-    return {
-        call: f"{call.layer}#{call.index}" if call.layer in repeated else call.layer
-        for call in calls
-    }
+    canonical: dict[tuple[str, int | None], str] = {}
+    for name, site in (aliases or {}).items():
+        canonical.setdefault(_split(site), name)
+    named = {}
+    for call in calls:
+        layer = canonical.get((call.layer, None), call.layer)
+        numbered = f"{layer}#{call.index}" if call.layer in repeated else layer
+        named[call] = canonical.get((call.layer, call.index), numbered)
+    return named
 
 
 def _canonical_names(module: torch.nn.Module) -> dict[str, str]:
@@ -107,14 +128,40 @@ def _canonical_names(module: torch.nn.Module) -> dict[str, str]:
     return names
 
 
-def _pattern(text: str, names: Mapping[str, str], owner: str) -> Pattern:
+def _pattern(
+    text: str, names: Mapping[str, str], aliases: Mapping[str, str], owner: str
+) -> Pattern:
+    stem, index = _split(text)
+    sites = [_split(aliases[name]) for name in _matching_aliases(stem, aliases)]
+    if not sites:
+        module, colon, ending = stem.partition(":")
+        inside = [module] if module in names else [n for n in names if fnmatchcase(n, module)]
+        sites = [(names[name] + colon + ending, None) for name in inside]
+    if not sites or stem.partition(":")[2] not in ("", INPUT.removeprefix(":")):
+        known = [*aliases, *sorted(set(names.values()) - set(aliases))]
+        raise UnknownNameError(_matches_nothing(text, stem, known, owner))
+    if index is not None:
+        sites = [(layer, index) for layer, own in sites if own in (None, index)]
+    return Pattern(text, frozenset(sites))
+
+
+def _matching_aliases(stem: str, aliases: Mapping[str, str]) -> list[str]:
+    if stem in aliases:
+        return [stem]
+    parts = stem.split(".")
+    return [
+        alias
+        for alias in aliases
+        if stem != "*"
+        and len(between := alias.split(".")) == len(parts)
+        and all(map(fnmatchcase, between, parts))
+    ]
+
+
+def _split(text: str) -> tuple[str, int | None]:
+    """Split `layer#k` into the layer and the number of the call."""
     suffix = _CALL_SUFFIX.search(text)
-    stem = text[: suffix.start()] if suffix else text
-    matched = [stem] if stem in names else [name for name in names if fnmatchcase(name, stem)]
-    if not matched:
-        raise UnknownNameError(_matches_nothing(text, stem, sorted(set(names.values())), owner))
-    layers = frozenset(names[name] for name in matched)
-    return Pattern(text, stem, int(suffix[1]) if suffix else None, layers)
+    return (text[: suffix.start()], int(suffix[1])) if suffix else (text, None)
 
 
 def _matches_nothing(text: str, stem: str, names: list[str], owner: str) -> str:
@@ -134,14 +181,15 @@ def _matches_nothing(text: str, stem: str, names: list[str], owner: str) -> str:
 def _never_called(pattern: Pattern, calls: Sequence[Call]) -> str:
     counts = {layer: sum(call.layer == layer for call in calls) for layer in pattern.layers}
     called = {layer: count for layer, count in counts.items() if count}
-    if pattern.index is not None and called:
+    if called:
         layer, count = sorted(called.items())[0]
         times = "once" if count == 1 else f"{count} times"
         return (
             f"layer {pattern.text!r} is never reached: {layer!r} is called {times} in one "
             f"forward pass; the calls of a layer are counted from #0"
         )
-    some = list(dict.fromkeys(call.layer for call in calls))[:_MOST_NAMES_SHOWN]
+    layers = dict.fromkeys(c.layer for c in calls if not c.layer.endswith(INPUT))
+    some = list(layers)[:_MOST_NAMES_SHOWN]
     return (
         f"layer {pattern.text!r} is never called in a forward pass, so it has no output (a "
         f"container, or a part that this input does not use); called are: {', '.join(some)}"

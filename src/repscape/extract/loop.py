@@ -1,75 +1,40 @@
-"""The loop of an extraction: batch after batch through the model and into the sinks."""
+"""The loop of an extraction: window after window through the model and into the sinks."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
-import torch
 
-from repscape.errors import InvalidRepresentationError
-from repscape.extract.batches import Batch
-from repscape.extract.calls import CallRecorder
-from repscape.extract.layers import Call, Selection
-from repscape.extract.pooling import Pooling
-from repscape.extract.rows import RowCollector, RowSpec, check_rows
-from repscape.extract.sinks import MemorySink, Sink, StoredSink, StoringSink
+from repscape.errors import InvalidRepresentationError, NonFiniteError
+from repscape.extract.forward import Forward, RowsOf, Site, Wanted, is_out_of_memory
+from repscape.extract.layers import Selection
+from repscape.extract.rows import Rows, RowSpec
+from repscape.extract.runners import LocalRunner, Runner
+from repscape.extract.sinks import Chunk, MemorySink, Sink, StoredSink, StoringSink
 from repscape.extract.source import Source
-from repscape.extract.state import isolated_forward, to_device
 from repscape.extract.trace import Trace
+from repscape.extract.windows import Feed, Pass, Window
 from repscape.representation import Representation
 
 if TYPE_CHECKING:
     from repscape.store import Store
 
 Progress: TypeAlias = Callable[[int, int | None], None]
-Rows: TypeAlias = dict[Call, npt.NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Forward:
-    """Runs batches through a module and returns the pooled rows of the wanted calls."""
-
-    recorder: CallRecorder
-    pooling: Pooling
-    device: torch.device | None
-
-    def learn(self, batch: Batch) -> tuple[Trace, Rows]:
-        """Run one whole pass, learning which calls there are."""
-        collector = RowCollector(batch, self.pooling)
-        with self._prepared(batch) as inputs:
-            trace = self.recorder.learn(inputs, collector.receive)
-        return trace, collector.rows
-
-    def follow(self, batch: Batch, calls: Sequence[Call], until: Sequence[Call]) -> Rows:
-        """Run a pass until the calls `until` have ended; `calls` are all that are wanted."""
-        collector = RowCollector(batch, self.pooling)
-        with self._prepared(batch) as inputs:
-            self.recorder.follow(inputs, collector.receive, calls, until)
-        return collector.rows
-
-    @contextmanager
-    def _prepared(self, batch: Batch) -> Iterator[Any]:
-        try:
-            with isolated_forward(self.device or torch.device("cpu"), seed=batch.start):
-                yield to_device(batch.inputs, self.device)
-        except Exception as problem:
-            problem.add_note(
-                f"in the batch of {len(batch)} that begins with sample {batch.ids[0].item()!r}"
-            )
-            raise
+MakeRunner: TypeAlias = Callable[[Wanted], Runner]
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One wanted call: its name, the rows of a sample, and where they go."""
+    """One wanted call and pooling: its name, the rows of a sample, and where they go."""
 
-    call: Call
+    site: Site
     name: str
     spec: RowSpec
     sink: Sink
@@ -79,81 +44,195 @@ class Layer:
         """Whether all of it is in the store already."""
         return isinstance(self.sink, StoredSink)
 
-    def take(self, batch: Batch, rows: npt.NDArray[Any] | None, allow_non_finite: bool) -> None:
-        """Hand on the rows of a batch, or pass over them where they are there already."""
-        ids, labels = self.spec.row_ids(batch.ids), self.spec.row_labels(batch.labels)
-        if rows is None:
-            self.sink.skip(ids, labels)
-            return
-        check_rows(self.name, rows, self.spec, batch, allow_non_finite)
-        self.sink.append(rows, ids, labels)
+    def take(self, window: Window, rows: Rows, kept: str | None, allow: bool) -> None:
+        """Hand on the rows of a window."""
+        columns = {**window.columns}
+        if self.spec.numbered:
+            columns = {n: np.repeat(c, rows.counts) for n, c in columns.items()}
+        chunk = Chunk(
+            self._kept(rows.values, kept, window, rows.counts, allow),
+            self.spec.row_ids(window.ids, rows.counts),
+            self.spec.row_labels(window.labels, rows.counts),
+            {**columns, **rows.columns},
+        )
+        self.sink.append(chunk)
+
+    def _kept(
+        self,
+        values: npt.NDArray[Any],
+        dtype: str | None,
+        window: Window,
+        counts: npt.NDArray[np.int64],
+        allow: bool,
+    ) -> npt.NDArray[Any]:
+        if dtype is None or values.dtype == dtype:
+            return values
+        with np.errstate(over="ignore"):
+            kept = values.astype(dtype)
+        if not allow and not np.isfinite(kept).all():
+            row, column = np.argwhere(~np.isfinite(kept))[0].tolist()
+            sample = int(np.searchsorted(counts.cumsum(), row, side="right"))
+            raise NonFiniteError(
+                f"layer {self.name!r} gives {values[row, column]:g} for sample "
+                f"{window.ids[sample].item()!r} (feature {column}), more than {np.dtype(dtype)} "
+                "holds: keep float32"
+            )
+        return kept
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """One forward pass over the data for all wanted layers of one module."""
+    """One pass over the data for all wanted layers of one module."""
 
     forward: Forward
     selection: Selection
-    source: Source
+    sources: Mapping[str, Source]
+    feed: Feed
     store: Store | None
     shard_rows: int
-    allow_non_finite: bool
+    kept: str | None = None
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    make_runner: MakeRunner | None = None
 
-    def run(
-        self, batches: Iterator[Batch], total: int | None, progress: Progress | None
-    ) -> dict[str, Representation]:
-        """Consume the batches and return the representations by the names of the calls."""
-        first = next(batches, None)
+    def run(self, progress: Progress | None) -> dict[tuple[str, str], Representation]:
+        """Consume the feed; return the representations by (name of the call, pooling)."""
+        first = self.feed.first_pass()
         if first is None:
             raise InvalidRepresentationError("batches gave no sample: nothing to extract")
         trace, rows = self._trace(first)
         with ExitStack() as stack:
             layers = self._open(trace, first, stack)
-            calls = [layer.call for layer in layers]
-            missing = [layer for layer in layers if not layer.is_stored]
-            until = [layer.call for layer in missing]
-            done = min((layer.sink.samples_done for layer in missing), default=math.inf)
-            for batch in chain([first], batches):
-                if batch.stop <= done:
-                    rows = {}
-                elif batch is not first or not rows:
-                    rows = self.forward.follow(batch, calls, until)
-                for layer in layers:
-                    wanted = None if layer.is_stored else rows.get(layer.call)
-                    layer.take(batch, wanted, self.allow_non_finite)
-                if progress is not None:
-                    progress(batch.stop, total)
-            return {layer.name: layer.sink.finish() for layer in layers}
+            calls = {call: trace.output(call).layout for call, _ in (x.site for x in layers)}
+            for group in _by_plan(layers) if self.feed.is_repeatable else [layers]:
+                missing = [layer for layer in group if not layer.is_stored]
+                wanted = Wanted(
+                    calls,
+                    list(dict.fromkeys(layer.site[0] for layer in missing)),
+                    {layer.site: (layer.name, layer.spec) for layer in missing},
+                )
+                if rows and not self.feed.is_repeatable:
+                    self.forward.check(first, rows, wanted)
+                self._extract(group, wanted, {} if self.feed.is_repeatable else rows, progress)
+            return {(x.name, x.site[1]): x.sink.finish() for x in layers}
 
-    def _trace(self, first: Batch) -> tuple[Trace, Rows]:
+    def _extract(
+        self, layers: Sequence[Layer], wanted: Wanted, learned: RowsOf, progress: Progress | None
+    ) -> None:
+        """Run the windows; rows that were `learned` are those of the first."""
+        missing = [layer for layer in layers if not layer.is_stored]
+        done = min((layer.sink.samples_done for layer in missing), default=math.inf)
+        plan = JointPlan(self.feed, [layer.sink for layer in missing])
+        runner = (
+            LocalRunner(self.forward, wanted)
+            if self.make_runner is None
+            else (self.make_runner(wanted))
+        )
+        windows = self.feed.windows(plan.first, plan.shard_rows or self.shard_rows)
+        with runner:
+            for window, rows in runner.run(windows, done, plan, learned):
+                for layer in layers:
+                    if rows is None or layer.is_stored:
+                        layer.sink.skip(window.ids)
+                    else:
+                        allow = self.forward.allow_non_finite
+                        layer.take(window, rows[layer.site], self.kept, allow)
+                if progress is not None:
+                    progress(window.stop, self.feed.total)
+
+    def _trace(self, first: Pass) -> tuple[Trace, RowsOf]:
         """The trace from the store, or else from a whole pass, whose rows are returned too."""
-        recipe = self.source.trace_recipe
+        recipe = next(iter(self.sources.values())).trace_recipe
         if self.store is not None and self.store.has(recipe.key):
             return Trace.load(self.store, recipe), {}
-        trace, rows = self.forward.learn(first)
+        trace, rows = self._learn(first)
         if self.store is not None:
             trace.save(self.store, recipe)
         return trace, rows
 
-    def _open(self, trace: Trace, first: Batch, stack: ExitStack) -> list[Layer]:
-        layers = []
+    def _learn(self, first: Pass) -> tuple[Trace, RowsOf]:
+        try:
+            return self.forward.learn(first)
+        except Exception as problem:
+            smaller = self.feed.first_pass(1) if self.feed.is_repeatable else None
+            if smaller is None or not is_out_of_memory(problem):
+                raise
+        return self.forward.learn(smaller)
+
+    def _open(self, trace: Trace, first: Pass, stack: ExitStack) -> list[Layer]:
+        layers, names = [], self.selection.names(trace.calls)
         for call in self.selection.among(trace.calls):
-            name, spec = trace.names[call], RowSpec.of(trace.output(call), self.forward.pooling)
-            layers.append(Layer(call, name, spec, self._sink(name, spec, len(first), stack)))
+            for pooling in self.forward.poolings:
+                name, output = names[call], trace.output(call)
+                spec = RowSpec.of(output, pooling, first.marks(call.layer))
+                sink = self._sink(self.sources[pooling.name], name, spec, stack)
+                layers.append(Layer((call, pooling.name), name, spec, sink))
         return layers
 
-    def _sink(self, name: str, spec: RowSpec, batch_samples: int, stack: ExitStack) -> Sink:
-        origin, recipe = self.source.origin(name), self.source.recipe(name)
+    def _sink(self, source: Source, name: str, spec: RowSpec, stack: ExitStack) -> Sink:
+        origin, recipe = source.origin(name), source.recipe(name)
         if self.store is None:
             return MemorySink(origin)
         if self.store.has(recipe.key):
-            return StoredSink(self.store.load_representation(recipe.key), origin)
+            return StoredSink(self.store.load_representation(recipe.key), origin, spec.numbered)
+        plan = self.feed.plan()
         writer = self.store.representation_writer(
-            recipe,
-            origin,
-            self.shard_rows,
-            plan={"batch_samples": batch_samples},
-            beside={"device": str(self.forward.device or "cpu")},
+            recipe, origin, self.shard_rows, plan=plan, beside=self.beside
         )
-        return StoringSink(stack.enter_context(writer), recipe.key, origin, spec, batch_samples)
+        sink = StoringSink(stack.enter_context(writer), origin, recipe.key, spec)
+        if not self.feed.is_repeatable:
+            sink.follow_batches(plan)
+        return sink
+
+
+class JointPlan:
+    """How samples are batched in one pass over the data: by the plan that is recorded.
+
+    Layers that are written side by side follow one plan. Where their recorded plans differ
+    (a run was killed while it recorded a back-off), the smallest batches hold for all.
+    """
+
+    def __init__(self, feed: Feed, sinks: Sequence[Sink]) -> None:
+        self._sinks = [sink for sink in sinks if isinstance(sink, StoringSink)]
+        self._own = feed.plan()
+        self.can_shrink = feed.is_repeatable
+        begun = [sink for sink in self._sinks if sink.is_begun] or self._sinks
+        self.first: Mapping[str, Any] = begun[0].plan if begun else self._own
+        self.shard_rows = begun[0].shard_rows if begun else None
+
+    def batch_samples(self) -> int:
+        """The samples of a batch from the next row on."""
+        if not self._sinks:
+            return int(self._own["batch_samples"])
+        smallest = min(int(sink.plan["batch_samples"]) for sink in self._sinks)
+        self._record(smallest)
+        return smallest
+
+    def shrink(self, size: int) -> int:
+        """Record that batches of `size` do not fit into memory; return the next smaller."""
+        self._own = {**self._own, "batch_samples": max(1, size // 2)}
+        self._record(int(self._own["batch_samples"]))
+        return self.batch_samples()
+
+    def _record(self, size: int) -> None:
+        for sink in self._sinks:
+            if sink.plan["batch_samples"] != size:
+                sink.change_plan({**sink.plan, "batch_samples": size})
+
+
+def _by_plan(layers: Sequence[Layer]) -> Iterator[list[Layer]]:
+    """Layers that can be computed in one pass over the data.
+
+    Those that interrupted runs began with other batches go on by themselves, so that their
+    last bits are those of an uninterrupted run. Whatever has not begun joins the first.
+    """
+    groups: dict[str, list[Layer]] = {}
+    free = []
+    for layer in layers:
+        if isinstance(layer.sink, StoringSink) and layer.sink.is_begun:
+            plan = json.dumps([layer.sink.history, layer.sink.shard_rows], sort_keys=True)
+            groups.setdefault(plan, []).append(layer)
+        else:
+            free.append(layer)
+    first, *others = groups.values() or [[]]
+    yield [*free, *first]
+    yield from others

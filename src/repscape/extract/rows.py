@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from repscape.errors import InvalidRepresentationError, NonFiniteError
-from repscape.extract.batches import Batch
 from repscape.extract.layers import Call
+from repscape.extract.layouts import Layout
+from repscape.extract.marks import NOTHING_KNOWN, Marks
+from repscape.extract.places import Places
 from repscape.extract.pooling import Pooling, can_pool
 from repscape.extract.trace import TracedOutput, dtype_name
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What one pooling makes of one layer for one batch.
+
+    Attributes
+    ----------
+    values : array (r, d)
+    counts : array of int64 (n,)
+        How many rows each sample has.
+    columns : mapping of str to array (r,)
+        What is known of each row: `token_id`, where tokens are rows.
+    """
+
+    values: npt.NDArray[Any]
+    counts: npt.NDArray[np.int64]
+    columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -22,21 +43,23 @@ class RowSpec:
 
     Attributes
     ----------
-    per_sample, width : int
-        Rows per sample, and features per row.
+    per_sample : int or None
+        Rows per sample; None where a sample has as many as tokens that count.
+    width : int
+        Features per row.
     dtype : numpy dtype
         float64 for outputs in float64, otherwise float32 (half precision is upcast).
     numbered : bool
         Whether the rows are positions `id/0`, `id/1`, … of a sample.
     """
 
-    per_sample: int
+    per_sample: int | None
     width: int
     dtype: np.dtype[Any]
     numbered: bool
 
     @classmethod
-    def of(cls, output: TracedOutput, pooling: Pooling) -> RowSpec:
+    def of(cls, output: TracedOutput, pooling: Pooling, marks: Marks = NOTHING_KNOWN) -> RowSpec:
         """The rows that a pooling makes of outputs like this one."""
         shape = output.sample_shape
         if shape is None or not can_pool(shape):
@@ -46,18 +69,44 @@ class RowSpec:
                 "(samples, channels, height, width)"
             )
         numbered = pooling.keeps_positions and len(shape) > 1
-        return cls(*pooling.shape(shape), _stored_dtype(output.dtype), numbered)
+        per_sample: int | None = 1
+        if numbered:
+            per_sample = None if marks.mask is not None else _positions(output, shape, marks)
+        width = pooling.width(shape, output.layout)
+        return cls(per_sample, width, _stored_dtype(output.dtype), numbered)
 
-    def row_ids(self, ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def counts(self, samples: int, marks: Marks = NOTHING_KNOWN) -> npt.NDArray[np.int64]:
+        """How many rows each sample of a batch has, known before the forward pass."""
+        if self.per_sample is not None:
+            return np.full(samples, self.per_sample, np.int64)
+        assert marks.mask is not None
+        return np.asarray(marks.mask.sum(1).cpu(), dtype=np.int64)
+
+    def row_ids(
+        self, ids: npt.NDArray[Any], counts: npt.NDArray[np.int64] | None = None
+    ) -> npt.NDArray[Any]:
         """The ids of the rows of these samples."""
         if not self.numbered:
             return ids
-        places = range(self.per_sample)
-        return np.asarray([f"{i}/{place}" for i in ids.tolist() for place in places], np.str_)
+        counts = self.counts(len(ids)) if counts is None else counts
+        each = zip(ids.tolist(), counts.tolist(), strict=True)
+        return np.asarray([f"{i}/{place}" for i, count in each for place in range(count)], np.str_)
 
-    def row_labels(self, labels: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
+    def row_labels(
+        self, labels: npt.NDArray[Any] | None, counts: npt.NDArray[np.int64] | None = None
+    ) -> npt.NDArray[Any] | None:
         """The labels of the rows of samples with these labels."""
-        return None if labels is None else np.repeat(labels, self.per_sample)
+        if labels is None or not self.numbered:
+            return labels
+        return np.repeat(labels, self.counts(len(labels)) if counts is None else counts)
+
+
+MarksOf: TypeAlias = Callable[[str], Marks]
+
+
+def no_marks(layer: str) -> Marks:
+    """Nothing is known about the positions of any layer."""
+    return NOTHING_KNOWN
 
 
 class RowCollector:
@@ -67,22 +116,48 @@ class RowCollector:
     place (`ReLU(inplace=True)`), and so that no more than rows are held.
     """
 
-    def __init__(self, batch: Batch, pooling: Pooling) -> None:
-        self.rows: dict[Call, npt.NDArray[Any]] = {}
-        self._batch = batch
-        self._pooling = pooling
+    def __init__(
+        self, samples: int, poolings: Sequence[Pooling], marks_of: MarksOf = no_marks
+    ) -> None:
+        self.rows: dict[tuple[Call, str], Rows] = {}
+        self._samples = samples
+        self._poolings = poolings
+        self._marks_of = marks_of
 
-    def receive(self, call: Call, output: torch.Tensor) -> None:
+    def receive(self, call: Call, output: torch.Tensor, layout: Layout) -> None:
         """Check the output of one call and keep its rows."""
-        self._check(call, output)
+        self._check(call, output, layout)
         if output.device.type == "mps":
             output = output.cpu()  # that device has no float64, in which means are taken
-        rows = self._pooling.reduce(output)
-        own = np.empty(rows.shape, _stored_dtype(dtype_name(output)))
-        torch.from_numpy(own).copy_(rows)
-        self.rows[call] = own
+        marks = self._marks_of(call.layer).to(output.device)
+        try:
+            for pooling in self._poolings:
+                places = self._places(pooling, output, layout, marks)
+                self.rows[call, pooling.name] = self._pooled(pooling, places)
+        except InvalidRepresentationError as problem:
+            raise InvalidRepresentationError(f"layer {call.layer!r} gives {problem}") from problem
 
-    def _check(self, call: Call, output: torch.Tensor) -> None:
+    def _places(
+        self, pooling: Pooling, output: torch.Tensor, layout: Layout, marks: Marks
+    ) -> Places:
+        if layout == "unclear" and pooling.name == "flatten":
+            layout = "last"
+        return Places.of(output, layout, marks)
+
+    def _pooled(self, pooling: Pooling, places: Places) -> Rows:
+        rows = pooling.pool(places)
+        own = np.empty(rows.shape, _stored_dtype(dtype_name(places.whole)))
+        torch.from_numpy(own).copy_(rows)
+        if not pooling.keeps_positions or places.is_vector:
+            return Rows(own, np.ones(self._samples, np.int64))
+        if places.counted is None:
+            return Rows(own, np.full(self._samples, places.values.shape[1], np.int64))
+        counts = np.asarray(places.counted.sum(1).cpu(), dtype=np.int64)
+        if places.token_ids is None:
+            return Rows(own, counts)
+        return Rows(own, counts, {"token_id": places.token_ids[places.counted].cpu().numpy()})
+
+    def _check(self, call: Call, output: torch.Tensor, layout: Layout) -> None:
         if output.is_nested or output.layout != torch.strided:
             raise self._refused(call, "a nested or sparse tensor", "give batches without a mask")
         if not output.dtype.is_floating_point:
@@ -91,15 +166,21 @@ class RowCollector:
         if not can_pool(shape[1:]):
             wanted = "(samples, features), (samples, tokens, features) or (samples, channels, …)"
             raise self._refused(call, f"an output of shape {shape}", f"choose one that is {wanted}")
-        if shape[0] != len(self._batch):
+        if shape[1 if layout == "sequence_first" else 0] != self._samples:
             raise self._refused(
                 call,
-                f"an output of shape {shape} for a batch of {len(self._batch)} samples",
+                f"an output of shape {shape} for a batch of {self._samples} samples",
                 "its first axis must be the samples (batch_first=True)",
             )
 
     def _refused(self, call: Call, gave: str, mend: str) -> InvalidRepresentationError:
         return InvalidRepresentationError(f"layer {call.layer!r} gives {gave}: {mend}")
+
+
+def _positions(output: TracedOutput, shape: tuple[int, ...], marks: Marks) -> int:
+    probe = torch.zeros(()).expand(1, *shape)
+    places = Places.of(probe, "last" if output.layout == "sequence_first" else output.layout, marks)
+    return places.values.shape[1] if places.counted is None else int(places.counted.sum())
 
 
 def _stored_dtype(dtype: str | None) -> np.dtype[Any]:
@@ -111,9 +192,14 @@ def _said(shape: tuple[int, ...] | None) -> str:
 
 
 def check_rows(
-    name: str, rows: npt.NDArray[Any], spec: RowSpec, batch: Batch, allow_non_finite: bool
+    name: str,
+    rows: Rows,
+    spec: RowSpec,
+    ids: npt.NDArray[Any],
+    counts: npt.NDArray[np.int64],
+    allow_non_finite: bool,
 ) -> None:
-    """Check the rows of one layer for one batch.
+    """Check the rows of one layer for a batch of samples `ids`, `counts` of them expected each.
 
     Raises
     ------
@@ -122,18 +208,20 @@ def check_rows(
     NonFiniteError
         If a value is NaN or infinite and that is not allowed.
     """
-    count, width = rows.shape
-    if (count, width) != (spec.per_sample * len(batch), spec.width) or rows.dtype != spec.dtype:
+    values = rows.values
+    same = values.shape[1] == spec.width and values.dtype == spec.dtype
+    if not same or not np.array_equal(rows.counts, counts):
         raise InvalidRepresentationError(
-            f"layer {name!r} changes its shape: {count // len(batch)} × {width} values "
-            f"({rows.dtype}) for each sample of the batch that begins with "
-            f"{batch.ids[0].item()!r}, but {spec.per_sample} × {spec.width} ({spec.dtype}) in "
+            f"layer {name!r} changes its shape: {rows.counts[0]} × {values.shape[1]} values "
+            f"({values.dtype}) for each sample of the batch that begins with "
+            f"{ids[0].item()!r}, but {counts[0]} × {spec.width} ({spec.dtype}) in "
             "the first batch: give inputs of one size, or pool with 'mean'"
         )
-    if not allow_non_finite and not np.isfinite(rows).all():
-        row, column = np.argwhere(~np.isfinite(rows))[0].tolist()
+    if not allow_non_finite and not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0].tolist()
+        sample = int(np.searchsorted(counts.cumsum(), row, side="right"))
         raise NonFiniteError(
-            f"layer {name!r} gives {rows[row, column]} for sample "
-            f"{batch.ids[row // spec.per_sample].item()!r} (feature {column}): mend the model or "
+            f"layer {name!r} gives {values[row, column]} for sample "
+            f"{ids[sample].item()!r} (feature {column}): mend the model or "
             "the sample, or keep such values with allow_non_finite=True"
         )

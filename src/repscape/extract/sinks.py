@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from itertools import zip_longest
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from repscape.errors import InvalidParameterError, SampleMismatchError
+from repscape.errors import InvalidParameterError, InvalidRepresentationError, SampleMismatchError
 from repscape.extract.rows import RowSpec
 from repscape.representation import Origin, Representation
 
 if TYPE_CHECKING:
     from repscape.store import RepresentationWriter
 
-    Array = npt.NDArray[Any]
-
+Array = npt.NDArray[Any]
 
 _MEND = "give a data_revision= or split= that names just these samples in this order"
 
 
+@dataclass(frozen=True)
+class Chunk:
+    """The rows of one window."""
+
+    values: Array
+    ids: Array
+    labels: Array | None
+    columns: Mapping[str, Array] = field(default_factory=dict)
+
+
 class Sink(Protocol):
-    """Takes the rows of one layer, batch after batch, in the order of the data."""
+    """Takes the rows of one layer, window after window, in the order of the data."""
 
     @property
     def samples_done(self) -> int:
         """How many samples are there already; their values need not be computed again."""
 
-    def append(self, values: Array, ids: Array, labels: Array | None) -> None:
-        """Take the rows of the next batch; rows that are there already are ignored."""
+    def append(self, chunk: Chunk) -> None:
+        """Take the rows of the next window; rows that are there already are ignored."""
 
-    def skip(self, ids: Array, labels: Array | None) -> None:
-        """Pass over rows that are there already, checking that they are these samples."""
+    def skip(self, ids: Array) -> None:
+        """Pass over samples that are there already, checking that they are these."""
 
     def finish(self) -> Representation:
         """Return all rows."""
@@ -46,27 +55,28 @@ class MemorySink:
 
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
-        self._values: list[Array] = []
-        self._ids: list[Array] = []
-        self._labels: list[Array] = []
+        self._chunks: list[Chunk] = []
 
-    def append(self, values: Array, ids: Array, labels: Array | None) -> None:
-        """Take the rows of the next batch."""
-        self._values.append(values)
-        self._ids.append(ids)
-        if labels is not None:
-            self._labels.append(labels)
+    def append(self, chunk: Chunk) -> None:
+        """Take the rows of the next window."""
+        self._chunks.append(chunk)
 
-    def skip(self, ids: Array, labels: Array | None) -> None:
+    def skip(self, ids: Array) -> None:
         """Nothing is there before the extraction, so nothing can be skipped."""
         raise AssertionError("a sink in memory starts empty")
 
     def finish(self) -> Representation:
         """Return all rows."""
+        chunks = self._chunks
+        labels = [chunk.labels for chunk in chunks if chunk.labels is not None]
         return Representation(
-            np.concatenate(self._values),
-            np.concatenate(self._ids),
-            labels=np.concatenate(self._labels) if self._labels else None,
+            np.concatenate([chunk.values for chunk in chunks]),
+            np.concatenate([chunk.ids for chunk in chunks]),
+            labels=np.concatenate(labels) if labels else None,
+            columns={
+                name: np.concatenate([chunk.columns[name] for chunk in chunks])
+                for name in chunks[0].columns
+            },
             origin=self._origin,
         )
 
@@ -74,33 +84,32 @@ class MemorySink:
 class StoredSink:
     """The layer is in the store already; only the samples are checked."""
 
-    def __init__(self, stored: Representation, origin: Origin) -> None:
+    def __init__(self, stored: Representation, origin: Origin, numbered: bool) -> None:
         self._stored = replace(stored, origin=origin)
-        self._position = 0
+        self._known = KnownRows(stored.sample_ids, numbered)
         self.samples_done = stored.n
 
-    def append(self, values: Array, ids: Array, labels: Array | None) -> None:
-        """Check the ids; by their key the values are those that are there."""
-        self.skip(ids, labels)
+    def append(self, chunk: Chunk) -> None:
+        """By their key the values are those that are there; see `skip`."""
+        raise AssertionError("a stored layer is not computed again")
 
-    def skip(self, ids: Array, labels: Array | None) -> None:
-        """Check that the next rows are these samples."""
-        stored = self._stored.sample_ids[self._position : self._position + len(ids)].tolist()
-        for row, (was, now) in enumerate(zip_longest(stored, ids.tolist()), self._position):
-            if was != now:
-                held = "no more samples" if was is None else f"sample {was!r} at row {row}"
-                raise SampleMismatchError(
-                    f"{self._stored.name} is in the store under these revisions with {held}, "
-                    f"but now row {row} is sample {now!r}: {_MEND}"
-                )
-        self._position += len(ids)
+    def skip(self, ids: Array) -> None:
+        """Check that the next samples are these."""
+        different = self._known.take(ids)
+        if different is not None:
+            row, was, now = different
+            held = "no more samples" if was is None else f"sample {was!r} at row {row}"
+            raise SampleMismatchError(
+                f"{self._stored.name} is in the store under these revisions with {held}, "
+                f"but now row {row} is sample {now!r}: {_MEND}"
+            )
 
     def finish(self) -> Representation:
         """Return the stored rows."""
-        if self._position != self._stored.n:
+        if self._known.position != self._stored.n:
             raise SampleMismatchError(
                 f"{self._stored.name} is in the store under these revisions with "
-                f"{self._stored.n} rows, but the batches gave {self._position}: {_MEND}"
+                f"{self._stored.n} rows, but the batches gave {self._known.position}: {_MEND}"
             )
         return self._stored
 
@@ -109,43 +118,119 @@ class StoringSink:
     """Streams the rows into the store; resumes where an interrupted run ended."""
 
     def __init__(
-        self,
-        writer: RepresentationWriter,
-        key: str,
-        origin: Origin,
-        spec: RowSpec,
-        batch_samples: int,
+        self, writer: RepresentationWriter, origin: Origin, key: str, spec: RowSpec
     ) -> None:
-        _follow_plan(writer, key, batch_samples)
         self._writer = writer
         self._origin = origin
-        self._no_value = np.zeros((), spec.dtype)
-        self._width = spec.width
-        self.samples_done = writer.rows_done // spec.per_sample
-        writer.start_at(0)
+        self._key = key
+        self._known = KnownRows(writer.known_ids, spec.numbered)
+        self._appended = 0
+        self._steps = writer.plan_steps
+        self.samples_done = self._known.whole_samples(spec.per_sample)
 
-    def append(self, values: Array, ids: Array, labels: Array | None) -> None:
-        """Take the rows of the next batch; full shards are committed."""
-        self._writer.append(values, ids, labels)
+    @property
+    def is_begun(self) -> bool:
+        """Whether rows are there already."""
+        return self._writer.rows_done > 0
 
-    def skip(self, ids: Array, labels: Array | None) -> None:
-        """Let the writer check the ids; it looks at no value of a row that it has."""
-        self._writer.append(np.broadcast_to(self._no_value, (len(ids), self._width)), ids, labels)
+    @property
+    def shard_rows(self) -> int:
+        """Rows of a shard, as recorded."""
+        return self._writer.shard_rows
+
+    @property
+    def history(self) -> list[Any]:
+        """The recorded plan and its changes, as plain values."""
+        return [[step.from_row, dict(step.plan)] for step in self._steps]
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """The recorded plan that holds for the next row."""
+        row = self._known.position + self._appended
+        return dict([step.plan for step in self._steps if step.from_row <= row][-1])
+
+    def change_plan(self, plan: Mapping[str, Any]) -> None:
+        """Record that another plan holds from the next row on; `plan` says which one does."""
+        self._writer.change_plan(self._known.position + self._appended, plan)
+        self._steps = self._writer.plan_steps
+
+    def follow_batches(self, plan: Mapping[str, Any]) -> None:
+        """Refuse batches of another size than those of an interrupted run.
+
+        Batches that the caller makes cannot be made again in the recorded size, and other
+        batches would give other last bits.
+        """
+        if self.plan == plan:
+            return
+        if self.is_begun:
+            was, now = self.plan["batch_samples"], plan["batch_samples"]
+            raise InvalidParameterError(
+                f"the representation {self._key} was interrupted after {self._writer.rows_done} "
+                f"rows, in batches of {was} samples, and now they have {now}: give batches of "
+                f"{was}, or store.delete({self._key!r})"
+            )
+        self.change_plan(plan)
+
+    def append(self, chunk: Chunk) -> None:
+        """Take the rows of the next window; full shards are committed."""
+        self._start()
+        self._writer.append(chunk.values, chunk.ids, chunk.labels, chunk.columns)
+        self._appended += len(chunk.ids)
+
+    def skip(self, ids: Array) -> None:
+        """Check that the next samples that are there are these."""
+        different = self._known.take(ids)
+        if different is not None:
+            row, was, now = different
+            raise InvalidRepresentationError(
+                f"row {row} is stored as sample {was!r}, but now comes as {now!r}: give the "
+                f"samples in the same order as before, or delete the key {self._key} and run again"
+            )
 
     def finish(self) -> Representation:
         """Commit, and return the stored rows."""
+        self._start()
         return replace(self._writer.commit(), origin=self._origin)
 
+    def _start(self) -> None:
+        if not self._appended:
+            self._writer.start_at(self._known.position)
 
-def _follow_plan(writer: RepresentationWriter, key: str, batch_samples: int) -> None:
-    """Other batches would give other last bits: an interrupted run goes on with its own."""
-    plan, recorded = {"batch_samples": batch_samples}, dict(writer.plan_steps[-1].plan)
-    if recorded == plan:
-        return
-    if writer.rows_done:
-        raise InvalidParameterError(
-            f"the representation {key} was interrupted after {writer.rows_done} rows, in "
-            f"batches of {recorded['batch_samples']} samples, and now they have {batch_samples}: "
-            f"give batches of {recorded['batch_samples']}, or store.delete({key!r})"
-        )
-    writer.change_plan(0, plan)
+
+class KnownRows:
+    """Walks along the ids of rows that are stored, sample by sample.
+
+    With `numbered` rows a sample `a` has the rows `a/0`, `a/1`, …, at least one.
+    """
+
+    def __init__(self, ids: Array, numbered: bool) -> None:
+        self._ids = ids
+        self._numbered = numbered
+        self.position = 0
+
+    def whole_samples(self, per_sample: int | None) -> int:
+        """How many samples are surely there with all of their rows."""
+        if per_sample is not None:
+            return len(self._ids) // per_sample
+        begun = sum(str(identity).endswith("/0") for identity in self._ids.tolist())
+        return max(0, begun - 1)
+
+    def take(self, ids: Array) -> tuple[int, Any, Any] | None:
+        """Walk over these samples; return (row, stored, now) at the first that differs."""
+        if not self._numbered:
+            stored = self._ids[self.position : self.position + len(ids)]
+            if np.array_equal(stored, ids):
+                self.position += len(ids)
+                return None
+        for identity in ids.tolist():
+            first = f"{identity}/0" if self._numbered else identity
+            if self._here() != first:
+                return self.position, self._here(), first
+            self.position += 1
+            place = 1
+            while self._numbered and self._here() == f"{identity}/{place}":
+                self.position, place = self.position + 1, place + 1
+        return None
+
+    def _here(self) -> Any:
+        return self._ids[self.position].item() if self.position < len(self._ids) else None

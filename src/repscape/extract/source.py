@@ -21,10 +21,11 @@ class Source:
     """The provenance that all layers of one extraction share.
 
     The names of model and data and the tags stand in the origin only; the key holds what
-    determines the numbers: content revisions, split, preprocessing, dtype, layer, pooling.
+    determines the numbers: content revisions, split, preprocessing, dtype, layer, pooling, and
+    `kept`, the type in which rows are stored if it is not that in which they are made.
     """
 
-    model: str
+    model: str | None
     model_revision: str | None
     pooling: str
     data: str | None = None
@@ -33,14 +34,18 @@ class Source:
     preprocessing: str | None = None
     dtype: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    kept: str | None = None
 
     def origin(self, layer: str) -> Origin:
         """The origin of one layer's representation."""
-        return replace(Origin(**vars(self)), layer=layer)
+        known = {name: value for name, value in vars(self).items() if name != "kept"}
+        return replace(Origin(**known), layer=layer)
 
     def recipe(self, layer: str) -> Recipe:
         """The recipe of one layer's representation."""
         parameters = {**self._content, "layer": layer, "pooling": self.pooling}
+        if self.kept is not None:
+            parameters["kept"] = self.kept
         return Recipe(REPRESENTATION_KIND, EXTRACTION_VERSION, parameters)
 
     @property

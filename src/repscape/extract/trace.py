@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from repscape.extract.layers import Call, call_names
+from repscape.extract.layers import Call
+from repscape.extract.layouts import Layout
 
 if TYPE_CHECKING:
     from repscape.store import Store
     from repscape.tasks import Recipe
 
 TRACE_KIND = "trace"
-TRACE_VERSION = 1
+TRACE_VERSION = 2
 
 
 def dtype_name(tensor: torch.Tensor) -> str:
@@ -26,18 +27,25 @@ def dtype_name(tensor: torch.Tensor) -> str:
 
 @dataclass(frozen=True)
 class TracedOutput:
-    """The output of one call: shape of one sample and dtype, or None where it is no tensor."""
+    """The output of one call: shape of one sample and dtype, or None where it is no tensor.
+
+    `layout` says which of its axes holds the features.
+    """
 
     call: Call
     sample_shape: tuple[int, ...] | None
     dtype: str | None
+    layout: Layout = "last"
 
     @classmethod
-    def of(cls, call: Call, tensor: torch.Tensor | None) -> TracedOutput:
+    def of(cls, call: Call, tensor: torch.Tensor | None, layout: Layout) -> TracedOutput:
         """Describe a tensor, or the lack of one (a nested tensor has no shape)."""
         if tensor is None or tensor.is_nested or tensor.ndim == 0:
             return cls(call, None, None)
-        return cls(call, tuple(tensor.shape[1:]), dtype_name(tensor))
+        axes = (
+            tensor.shape[:1] + tensor.shape[2:] if layout == "sequence_first" else tensor.shape[1:]
+        )
+        return cls(call, tuple(axes), dtype_name(tensor), layout)
 
 
 @dataclass(frozen=True)
@@ -55,11 +63,6 @@ class Trace:
         """The calls alone."""
         return tuple(output.call for output in self.outputs)
 
-    @cached_property
-    def names(self) -> dict[Call, str]:
-        """The name of each call: `layer`, or `layer#k` where it is called several times."""
-        return call_names(self.calls)
-
     def output(self, call: Call) -> TracedOutput:
         """What is known about the output of a call."""
         return self.outputs[self.calls.index(call)]
@@ -70,7 +73,7 @@ class Trace:
             "layers": np.asarray([call.layer for call in self.calls], dtype=np.str_),
             "indices": np.asarray([call.index for call in self.calls], dtype=np.int64),
         }
-        outputs = [[output.sample_shape, output.dtype] for output in self.outputs]
+        outputs = [[one.sample_shape, one.dtype, one.layout] for one in self.outputs]
         store.write_arrays(recipe, arrays, metadata={"outputs": outputs})
 
     @classmethod
@@ -81,7 +84,7 @@ class Trace:
         calls = map(Call, arrays["layers"].tolist(), arrays["indices"].tolist())
         return cls(
             tuple(
-                TracedOutput(call, None if shape is None else tuple(shape), dtype)
-                for call, (shape, dtype) in zip(calls, outputs, strict=True)
+                TracedOutput(call, None if shape is None else tuple(shape), dtype, layout)
+                for call, (shape, dtype, layout) in zip(calls, outputs, strict=True)
             )
         )

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+)
 
 import torch
 
+from repscape.compute.memory import Spare
 from repscape.errors import (
     InvalidParameterError,
     RepscapeError,
@@ -94,12 +104,30 @@ Outcome: TypeAlias = "float | RepscapeError"
 State = TypeVar("State")
 
 
+class Shared(Protocol):
+    """What several measures derive their states from, so that one call forms it once for all."""
+
+    @property
+    def key(self) -> Hashable:
+        """Equal where one that is large enough serves all."""
+
+    @property
+    def size(self) -> int:
+        """Of those with equal keys the largest is formed."""
+
+    def form(self, x: torch.Tensor) -> Any:
+        """Form it for the values of one representation; raises as `prepare` does."""
+
+    def bytes(self, n: int) -> int:
+        """About how many bytes it takes for n samples."""
+
+
 class Measure(Parametrised, Generic[State]):
     """Base of all measures.
 
     A subclass is a frozen dataclass with a `spec`, registered with `MEASURES.register`. It
-    defines `prepare` and `compare`; both are pure. Values reach `prepare` as a float32 or
-    float64 tensor (n × d) without NaN or infinities and with n ≥ `declared.minimum_n`.
+    defines `prepare` (or `shared` and `derive`) and `compare`; all are pure. Values arrive as a
+    float32 or float64 tensor (n × d) without NaN or infinities, with n ≥ `declared.minimum_n`.
     """
 
     spec: ClassVar[MeasureSpec]
@@ -128,11 +156,8 @@ class Measure(Parametrised, Generic[State]):
         return None
 
     @property
-    def shared_state(self) -> Hashable | None:
-        """Measures with equal keys prepare the same state, so it is prepared once for all of them.
-
-        None: the state is this measure's own.
-        """
+    def shared(self) -> Shared | None:
+        """What `derive` needs and other measures need, too; None: the state is all its own."""
         return None
 
     @property
@@ -142,7 +167,17 @@ class Measure(Parametrised, Generic[State]):
 
     def prepare(self, x: torch.Tensor) -> State:
         """Do everything that depends on one representation, once."""
+        if self.shared is None:
+            raise NotImplementedError
+        return self.derive(self.shared.form(x), x)
+
+    def derive(self, formed: Any, x: torch.Tensor) -> State:
+        """The prepared state of x from what `shared`, or a larger one of its key, formed of x."""
         raise NotImplementedError
+
+    def prepare_within(self, x: torch.Tensor, spare: Spare) -> State:
+        """`prepare`; what is taken of `spare` may hold what saves work later, not other numbers."""
+        return self.prepare(x)
 
     def prepare_labelled(self, x: torch.Tensor, labels: npt.NDArray[Any] | None) -> State:
         """`prepare`, with the labels of the samples, (n,), if the representation has any."""
@@ -175,6 +210,18 @@ class Measure(Parametrised, Generic[State]):
             "paired with which"
         )
 
+    def prepare_for_subsets(self, x: torch.Tensor) -> State:
+        """`prepare`, with what `subset` may need beside it."""
+        return self.prepare(x)
+
+    def subset(self, state: State, rows: torch.Tensor) -> State | None:
+        """The state of some of the samples, (m,) ascending, as if no others had been there.
+
+        From a state of `prepare_for_subsets`. None where preparing those samples is the only way,
+        since what was prepared depends on the others.
+        """
+        return None
+
     def permuted_scores(
         self, a: State, b: State, orders: torch.Tensor, memory_limit: int
     ) -> torch.Tensor:
@@ -184,6 +231,25 @@ class Measure(Parametrised, Generic[State]):
         """
         scores = [self.compare(a, self.permute(b, order)) for order in orders]
         return torch.tensor(scores, dtype=torch.float64)
+
+    def permuted_pairs(
+        self,
+        states: Sequence[State],
+        pairs: Sequence[tuple[int, int]],
+        orders: torch.Tensor,
+        memory_limit: int,
+    ) -> list[torch.Tensor | RepscapeError]:
+        """`permuted_scores` of many pairs (positions in `states`), or why a pair has none.
+
+        A family may be faster than this loop, and must equal it.
+        """
+        found: list[torch.Tensor | RepscapeError] = []
+        for a, b in pairs:
+            try:
+                found.append(self.permuted_scores(states[a], states[b], orders, memory_limit))
+            except RepscapeError as reason:
+                found.append(reason)
+        return found
 
     def null_bytes(self, n: int, d: int) -> int:
         """About how many bytes `permuted_scores` holds for each side, beyond the states."""
@@ -283,10 +349,29 @@ class Transformed(Measure[Any]):
     def permute(self, state: Any, order: torch.Tensor) -> Any:  # noqa: D102
         return self._core.permute(state, order)
 
+    def prepare_for_subsets(self, x: torch.Tensor) -> Any:  # noqa: D102
+        for transform in self._transforms:
+            x = transform.apply(x)
+        return self._core.prepare_for_subsets(x)
+
+    def subset(self, state: Any, rows: torch.Tensor) -> Any:
+        """As of the measure alone, if every transform takes each sample by itself."""
+        alone = all(transform.spec.row_wise for transform in self._transforms)
+        return self._core.subset(state, rows) if alone else None
+
     def permuted_scores(  # noqa: D102
         self, a: Any, b: Any, orders: torch.Tensor, memory_limit: int
     ) -> torch.Tensor:
         return self._core.permuted_scores(a, b, orders, memory_limit)
+
+    def permuted_pairs(  # noqa: D102
+        self,
+        states: Sequence[Any],
+        pairs: Sequence[tuple[int, int]],
+        orders: torch.Tensor,
+        memory_limit: int,
+    ) -> list[torch.Tensor | RepscapeError]:
+        return self._core.permuted_pairs(states, pairs, orders, memory_limit)
 
     def expected(self, a: Any, b: Any) -> float | None:  # noqa: D102
         return self._core.expected(a, b)

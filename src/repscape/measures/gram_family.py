@@ -17,7 +17,12 @@ from repscape.compute.moments import (
     sweep_cost,
 )
 from repscape.compute.permuted import own_sums, permuted_sums
-from repscape.errors import UndefinedScoreError
+from repscape.compute.permuted_pairs import (
+    each_order,
+    permuted_pair_sums,
+    worthwhile,
+)
+from repscape.errors import RepscapeError, UndefinedScoreError
 from repscape.measures.base import Measure, Outcome, Request, Sweep
 
 _SUM_ROUNDING = 64 * torch.finfo(torch.float64).eps
@@ -38,6 +43,17 @@ class GramMeasure(Measure[Matrix]):
     def permute(self, state: Matrix, order: torch.Tensor) -> Matrix:  # noqa: D102
         return state.permute(order)
 
+    def subset(self, state: Matrix, rows: torch.Tensor) -> Matrix | None:
+        """A part of the whole matrix, where its entries depend on their two samples only."""
+        if state.n > DENSE_ROWS or not self.entries_stand_alone:
+            return None
+        return state.subset(rows)
+
+    @property
+    def entries_stand_alone(self) -> bool:
+        """Whether an entry is the same, but for what centring takes away, without other samples."""
+        return True
+
     def null_bytes(self, n: int, d: int) -> int:
         """The whole matrix; a linear kernel of many samples needs less and does not build it."""
         return 8 * n * n
@@ -48,6 +64,31 @@ class GramMeasure(Measure[Matrix]):
         """Only the sums of the pair change with the order; those of each side are formed once."""
         aa, bb = own_sums(a, memory_limit), own_sums(b, memory_limit)
         scores = [self.score(ab, aa, bb) for ab in permuted_sums(a, b, orders, memory_limit)]
+        return torch.tensor(scores, dtype=torch.float64)
+
+    def permuted_pairs(
+        self,
+        states: Sequence[Matrix],
+        pairs: Sequence[tuple[int, int]],
+        orders: torch.Tensor,
+        memory_limit: int,
+    ) -> list[torch.Tensor | RepscapeError]:
+        """One product for all pairs, where whole matrices fit and are the cheapest route."""
+        used = sorted({index for pair in pairs for index in pair})
+        if not worthwhile([states[index] for index in used], pairs, memory_limit):
+            return super().permuted_pairs(states, pairs, orders, memory_limit)
+        own = {index: own_sums(states[index], memory_limit) for index in used}
+        found: dict[tuple[int, int], torch.Tensor | RepscapeError] = {}
+        for (a, b), sums in permuted_pair_sums(states, pairs, orders):
+            try:
+                found[a, b] = self.scores(sums, own[a], own[b])
+            except RepscapeError as reason:
+                found[a, b] = reason
+        return [found[pair] for pair in pairs]
+
+    def scores(self, ab: PairSums, aa: PairSums, bb: PairSums) -> torch.Tensor:
+        """`score` for sums of the pair in many orders, (R,); see `permuted_pair_sums`."""
+        scores = [self.score(one, aa, bb) for one in each_order(ab)]
         return torch.tensor(scores, dtype=torch.float64)
 
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:

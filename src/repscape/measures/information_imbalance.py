@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 
 from repscape.compute.arrays import row_blocks
-from repscape.compute.gram import Matrix
-from repscape.compute.neighbours import NeighbourTable, neighbours
-from repscape.compute.ranks import settle
+from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
+from repscape.compute.neighbour_ranks import neighbour_ranks
+from repscape.compute.neighbours import NeighbourTable
 from repscape.measures.base import MEASURES, Measure, MeasureSpec, Outcome, Request, Sweep
 from repscape.measures.neighbour_family import (
     NEIGHBOUR_INVARIANCES,
     NeighbourMetric,
-    check_directions,
+    SharedTable,
 )
-from repscape.measures.rdm import dissimilarities
 from repscape.registry import Citation, parameter
-
-_BLOCK_ENTRIES = 2**21
 
 
 @dataclass(frozen=True, eq=False)
 class Ordered:
-    """The nearest neighbours of every sample, and the distances to all others block by block."""
+    """The nearest neighbours of every sample, and the values, which rank all others."""
 
     table: NeighbourTable
-    matrix: Matrix
+    x: torch.Tensor
+    metric: NeighbourMetric
 
-    def blocks(self) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield the float64 distances from some samples to all; those within rounding are ties."""
-        n = self.matrix.n
-        for i in row_blocks(n, max(1, _BLOCK_ENTRIES // n)):
-            yield i, settle(self.matrix.tile(i, slice(0, n)))
+
+_TARGET_BYTES = 4 + 8 + 8
+"""What one neighbour to be ranked takes: its number, the same in 64 bits, and its rank."""
 
 
 @MEASURES.register
@@ -57,7 +53,7 @@ class InformationImbalance(Measure[Ordered]):
 
     spec: ClassVar = MeasureSpec(
         name="information_imbalance",
-        version=1,
+        version=2,
         family="neighbours",
         kind="distance",
         range=(0.0, 2.0),
@@ -93,16 +89,22 @@ class InformationImbalance(Measure[Ordered]):
     def sweep(self) -> Sweep:  # noqa: D102
         return imbalance_sweep
 
-    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
-        return 8 * n * d + 32 * n + 12 * n * self.k
+    @property
+    def shared(self) -> SharedTable:  # noqa: D102
+        return SharedTable(self.metric, self.k)
 
-    def prepare(self, x: torch.Tensor) -> Ordered:  # noqa: D102
-        check_directions(x, self.metric)
-        rdm = "sqeuclidean" if self.metric == "euclidean" else "cosine"
-        return Ordered(neighbours(x, self.k, self.metric), dissimilarities(x.double(), rdm))
+    def derive(self, formed: NeighbourTable, x: torch.Tensor) -> Ordered:  # noqa: D102
+        return Ordered(formed.first(self.k), x, self.metric)
+
+    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+        return self.shared.bytes(n)
+
+    def null_bytes(self, n: int, d: int) -> int:
+        """A permuted state holds a copy of the values."""
+        return self.state_bytes(n, d) + 8 * n * d
 
     def permute(self, state: Ordered, order: torch.Tensor) -> Ordered:  # noqa: D102
-        return Ordered(state.table.permute(order), state.matrix.permute(order))
+        return Ordered(state.table.permute(order), state.x[order], state.metric)
 
     def expected(self, a: Ordered, b: Ordered) -> float:
         """1: ranks from 1 to n - 1 are n/2 in the mean."""
@@ -110,37 +112,51 @@ class InformationImbalance(Measure[Ordered]):
 
     def compare(self, a: Ordered, b: Ordered) -> float:  # noqa: D102
         source, target = (a, b) if self.direction == "xy" else (b, a)
-        return _mean_ranks(target, [source.table])[0] * 2.0 / a.table.n
+        limit = parse_bytes(DEFAULT_MEMORY_LIMIT)
+        return _mean_ranks(target, [source.table], limit)[0] * 2.0 / a.table.n
 
 
 def imbalance_sweep(requests: Sequence[Request], memory_limit: int) -> list[list[Outcome]]:
-    """One pass over the distances of each representation ranks the neighbours of all others."""
-    return [_sweep_one(request) for request in requests]
+    """One pass over the distances of each representation ranks the neighbours of all others.
+
+    Both directions of a pair, and exchanged pairs, ask for the same numbers, found once.
+    """
+    wanted = [[_source_and_target(request, pair) for pair in request.pairs] for request in requests]
+    states = {id(s.table): s for pairs in wanted for pair in pairs for s in pair}
+    sources_of: dict[int, dict[int, None]] = {}
+    for source, target in (pair for pairs in wanted for pair in pairs):
+        sources_of.setdefault(id(target.table), {})[id(source.table)] = None
+    found: dict[tuple[int, int], float] = {}
+    for target_id, sources in sources_of.items():
+        tables = [states[source].table for source in sources]
+        means = _mean_ranks(states[target_id], tables, memory_limit)
+        found.update(zip(((source, target_id) for source in sources), means, strict=True))
+    return [
+        [
+            found[id(source.table), id(target.table)] * 2.0 / source.table.n
+            for source, target in pairs
+        ]
+        for pairs in wanted
+    ]
 
 
-def _sweep_one(request: Request) -> list[Outcome]:
+def _source_and_target(request: Request, pair: tuple[int, int]) -> tuple[Ordered, Ordered]:
     measure = request.measure.core
     assert isinstance(measure, InformationImbalance)
-    forward = measure.direction == "xy"
-    pairs = [(a, b) if forward else (b, a) for a, b in request.pairs]
-    found: dict[tuple[int, int], float] = {}
-    for target in sorted({b for _, b in pairs}):
-        sources = sorted({a for a, b in pairs if b == target})
-        state = request.states[target]
-        means = _mean_ranks(state, [request.states[a].table for a in sources])
-        for source, mean in zip(sources, means, strict=True):
-            found[source, target] = mean * 2.0 / state.table.n
-    return [found[pair] for pair in pairs]
+    a, b = (request.states[index] for index in pair)
+    return (a, b) if measure.direction == "xy" else (b, a)
 
 
-def _mean_ranks(target: Ordered, tables: Sequence[NeighbourTable]) -> list[float]:
-    """The mean rank in `target` of the neighbours in each table."""
-    from repscape.compute.compiled_orders import ranks_among
-
-    totals = [0] * len(tables)
-    for i, distances in target.blocks():
-        block = distances.cpu().numpy()
-        for position, table in enumerate(tables):
-            ranks = ranks_among(block, i.start, table.indices[i].numpy())
-            totals[position] += int(ranks.sum())
-    return [total / (table.n * table.k) for total, table in zip(totals, tables, strict=True)]
+def _mean_ranks(
+    target: Ordered, tables: Sequence[NeighbourTable], memory_limit: int
+) -> list[float]:
+    """The mean rank in `target` of the neighbours in each table; tables as they fit."""
+    n, k = tables[0].n, tables[0].k
+    at_once = max(1, memory_limit // 2 // (_TARGET_BYTES * n * k))
+    means: list[float] = []
+    for part in row_blocks(len(tables), at_once):
+        targets = torch.cat([table.indices for table in tables[part]], dim=1)
+        ranks = neighbour_ranks(target.x, targets, target.metric, memory_limit // 2)
+        totals = ranks.view(n, -1, k).sum(dim=(0, 2)).tolist()
+        means += [total / (n * k) for total in totals]
+    return means

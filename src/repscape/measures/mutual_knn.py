@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
 
 from repscape.compute.arrays import check_not_constant
-from repscape.compute.neighbours import (
-    NeighbourTable,
-    neighbours,
-    neighbours_of_distances,
-    overlap_counts,
-)
+from repscape.compute.neighbours import NeighbourTable, neighbours_of_distances, overlap_counts
 from repscape.compute.permuted import permuted_overlaps
+from repscape.compute.permuted_pairs import overlap_table_bytes, permuted_pair_overlaps, together
+from repscape.errors import RepscapeError
 from repscape.measures.base import MEASURES, Measure, MeasureSpec
 from repscape.measures.neighbour_family import (
     NEIGHBOUR_COST,
     NEIGHBOUR_INVARIANCES,
     PLATONIC,
-    table_key,
+    SharedTable,
+    longer,
 )
 from repscape.registry import parameter
 
@@ -65,8 +63,8 @@ class MutualKNN(Measure[NeighbourTable]):
     )
 
     @property
-    def shared_state(self) -> Hashable | None:  # noqa: D102
-        return None if self.metric == "precomputed" else table_key(self.k, self.metric)
+    def shared(self) -> SharedTable | None:  # noqa: D102
+        return None if self.metric == "precomputed" else SharedTable(self.metric, self.k)
 
     @property
     def declared(self) -> MeasureSpec:  # noqa: D102
@@ -74,10 +72,21 @@ class MutualKNN(Measure[NeighbourTable]):
         return self.spec.but(minimum_n=self.k + 1, invariances=kept)
 
     def prepare(self, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
-        check_not_constant(x)
         if self.metric == "precomputed":
+            check_not_constant(x)
             return neighbours_of_distances(x, self.k)
-        return neighbours(x, self.k, self.metric)
+        return super().prepare(x)
+
+    def derive(self, formed: NeighbourTable, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
+        return formed.first(self.k)
+
+    def prepare_for_subsets(self, x: torch.Tensor) -> NeighbourTable:
+        """A longer table, from which neighbours can be missing."""
+        return replace(self, k=longer(self.k, len(x))).prepare(x)
+
+    def subset(self, state: NeighbourTable, rows: torch.Tensor) -> NeighbourTable | None:
+        """The first k of the listed neighbours that are left."""
+        return state.subset(rows, self.k)
 
     def state_bytes(self, n: int, d: int) -> int:
         """The table, and its neighbours once more by ascending index."""
@@ -91,6 +100,19 @@ class MutualKNN(Measure[NeighbourTable]):
     ) -> torch.Tensor:
         """Neighbours are looked up by their new names; no list is rewritten."""
         return permuted_overlaps(a.indices, b.sets, orders).double() / (self.k * a.n)
+
+    def permuted_pairs(
+        self,
+        states: Sequence[NeighbourTable],
+        pairs: Sequence[tuple[int, int]],
+        orders: torch.Tensor,
+        memory_limit: int,
+    ) -> list[torch.Tensor | RepscapeError]:
+        """One table of who is whose neighbour in which representation serves all pairs."""
+        if not together(pairs) or 2 * overlap_table_bytes(states[0].n) > memory_limit:
+            return super().permuted_pairs(states, pairs, orders, memory_limit)
+        common = permuted_pair_overlaps([state.indices for state in states], pairs, orders)
+        return list(common.double() / (self.k * states[0].n))
 
     def expected(self, a: NeighbourTable, b: NeighbourTable) -> float:
         """k / (n - 1): every other sample is as likely as any to be a neighbour."""

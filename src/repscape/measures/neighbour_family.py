@@ -31,6 +31,26 @@ NEIGHBOUR_COST = "n²d per representation (its neighbours), n·k per pair"
 
 
 @dataclass(frozen=True)
+class SharedTable:
+    """The table of the `size` nearest neighbours by `metric`; its first columns serve smaller k."""
+
+    metric: NeighbourMetric
+    size: int
+
+    @property
+    def key(self) -> Hashable:  # noqa: D102
+        return "neighbours", self.metric
+
+    def form(self, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
+        check_directions(x, self.metric)
+        return neighbours(x, self.size, self.metric)
+
+    def bytes(self, n: int) -> int:
+        """The table, and its neighbours once more by ascending index."""
+        return 16 * n * self.size
+
+
+@dataclass(frozen=True)
 class NeighbourMeasure(Measure[NeighbourTable]):
     """A measure of two tables of the k nearest neighbours of every sample, itself left out.
 
@@ -41,29 +61,36 @@ class NeighbourMeasure(Measure[NeighbourTable]):
     metric: NeighbourMetric = parameter("cosine", "distance by which neighbours are nearest")
 
     @property
-    def shared_state(self) -> Hashable:
+    def shared(self) -> SharedTable:
         """One table of neighbours serves every measure of the family."""
-        return table_key(self.k, self.metric)
+        return SharedTable(self.metric, self.k)
 
     @property
     def declared(self) -> MeasureSpec:  # noqa: D102
         kept = NEIGHBOUR_INVARIANCES[self.metric]
         return self.spec.but(minimum_n=self.k + 1, invariances=kept)
 
-    def prepare(self, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
-        check_directions(x, self.metric)
-        return neighbours(x, self.k, self.metric)
+    def derive(self, formed: NeighbourTable, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
+        return formed.first(self.k)
+
+    def prepare_for_subsets(self, x: torch.Tensor) -> NeighbourTable:
+        """A longer table, from which neighbours can be missing."""
+        return SharedTable(self.metric, longer(self.k, len(x))).form(x)
+
+    def subset(self, state: NeighbourTable, rows: torch.Tensor) -> NeighbourTable | None:
+        """The first k of the listed neighbours that are left."""
+        return state.subset(rows, self.k)
 
     def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
-        return 16 * n * self.k
+        return self.shared.bytes(n)
 
     def permute(self, state: NeighbourTable, order: torch.Tensor) -> NeighbourTable:  # noqa: D102
         return state.permute(order)
 
 
-def table_key(k: int, metric: NeighbourMetric) -> Hashable:
-    """Equal for measures whose state is the same `NeighbourTable`."""
-    return "neighbours", k, metric
+def longer(k: int, n: int) -> int:
+    """How many neighbours to list so that k of them are left in a random half of the samples."""
+    return min(n - 1, 6 * k + 20)
 
 
 def check_directions(x: torch.Tensor, metric: str) -> None:

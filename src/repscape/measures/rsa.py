@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -20,7 +21,7 @@ from repscape.compute.resampled import (
     pair_weights,
     weighted_correlation,
 )
-from repscape.errors import UndefinedScoreError
+from repscape.errors import RepscapeError, UndefinedScoreError
 from repscape.measures.base import MEASURES, Measure, MeasureSpec, Sweep
 from repscape.measures.gram_family import GramMeasure, off_diagonal_rounding
 from repscape.measures.rdm import RDM, RDM_INVARIANCES, dissimilarities, typical_distance
@@ -162,6 +163,14 @@ class RSA(GramMeasure):
     def permute(self, state: Any, order: torch.Tensor) -> Any:  # noqa: D102
         return state.permute(order)
 
+    def subset(self, state: Any, rows: torch.Tensor) -> Any:  # noqa: D102
+        return None if self.compare_by in _TAU else super().subset(state, rows)
+
+    @property
+    def entries_stand_alone(self) -> bool:
+        """Ranks and Mahalanobis distances depend on the other samples."""
+        return self.compare_by in ("pearson", "cosine") and self.rdm != "mahalanobis"
+
     def null_bytes(self, n: int, d: int) -> int:  # noqa: D102
         return self.state_bytes(n, d) if self.compare_by in _TAU else super().null_bytes(n, d)
 
@@ -172,6 +181,21 @@ class RSA(GramMeasure):
         if self.compare_by in _TAU:
             return Measure.permuted_scores(self, a, b, orders, memory_limit)
         return super().permuted_scores(a, b, orders, memory_limit)
+
+    def permuted_pairs(  # noqa: D102
+        self,
+        states: Sequence[Any],
+        pairs: Sequence[tuple[int, int]],
+        orders: torch.Tensor,
+        memory_limit: int,
+    ) -> list[torch.Tensor | RepscapeError]:
+        if self.compare_by in _TAU:
+            return Measure.permuted_pairs(self, states, pairs, orders, memory_limit)
+        return super().permuted_pairs(states, pairs, orders, memory_limit)
+
+    def scores(self, ab: PairSums, aa: PairSums, bb: PairSums) -> torch.Tensor:
+        """The covariance is linear in the sums of the pair, so vectors serve as numbers do."""
+        return torch.as_tensor(self.score(ab, aa, bb))
 
     def expected(self, a: Any, b: Any) -> float:
         """0 for a correlation; for the cosine, the product of the mean dissimilarities over that

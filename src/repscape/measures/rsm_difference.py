@@ -12,8 +12,8 @@ import torch
 from repscape.compute.arrays import row_blocks
 from repscape.compute.gram import TILE_ROWS, Matrix, PairSums
 from repscape.compute.permuted import own_sums, permuted_sums
-from repscape.errors import UndefinedScoreError
-from repscape.measures.base import MEASURES, MeasureSpec, Outcome, Request, Sweep
+from repscape.errors import RepscapeError, UndefinedScoreError
+from repscape.measures.base import MEASURES, Measure, MeasureSpec, Outcome, Request, Sweep
 from repscape.measures.gram_family import GramMeasure, gram_sweep
 from repscape.measures.rdm import dissimilarities
 from repscape.registry import Citation, parameter
@@ -102,6 +102,15 @@ class RSMDifference(GramMeasure):
             except TooAlikeError:
                 scores.append(self.compare(a, self.permute(b, order)))
         return torch.tensor(scores, dtype=torch.float64)
+
+    def permuted_pairs(  # noqa: D102
+        self,
+        states: Sequence[Matrix],
+        pairs: Sequence[tuple[int, int]],
+        orders: torch.Tensor,
+        memory_limit: int,
+    ) -> list[torch.Tensor | RepscapeError]:
+        return Measure.permuted_pairs(self, states, pairs, orders, memory_limit)
 
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:
         """The norm from the three inner products; raises `TooAlikeError` if that loses digits."""

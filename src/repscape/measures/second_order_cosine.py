@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 
-from repscape.compute.arrays import row_blocks
 from repscape.compute.exact import ExactDistances
-from repscape.compute.neighbours import NeighbourTable, neighbours
-from repscape.errors import UndefinedScoreError
-from repscape.measures.base import MEASURES, Measure, MeasureSpec
-from repscape.measures.neighbour_family import NEIGHBOUR_INVARIANCES, check_directions
+from repscape.compute.listed import listed_bytes, listed_distances
+from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes, show_bytes
+from repscape.compute.neighbours import NeighbourTable
+from repscape.errors import MemoryLimitError, UndefinedScoreError
+from repscape.measures.base import MEASURES, Measure, MeasureSpec, Outcome, Request, Sweep
+from repscape.measures.neighbour_family import NEIGHBOUR_INVARIANCES, SharedTable
 from repscape.registry import Citation, parameter
 
 _BLOCK_ROWS = 1024
@@ -25,13 +26,6 @@ class Surroundings:
 
     table: NeighbourTable
     distances: ExactDistances
-
-    def to(self, i: slice, others: torch.Tensor) -> torch.Tensor:
-        """The distances from samples i to `others` (one row for each), float64."""
-        left = torch.arange(i.start, i.stop).repeat_interleave(others.shape[1])
-        device = self.distances.x.device
-        found = self.distances.pairs(left.to(device), others.flatten().long().to(device))
-        return found.cpu().reshape(others.shape)
 
 
 @MEASURES.register
@@ -77,33 +71,100 @@ class SecondOrderCosine(Measure[Surroundings]):
     def declared(self) -> MeasureSpec:  # noqa: D102
         return self.spec.but(minimum_n=self.k + 1)
 
-    def prepare(self, x: torch.Tensor) -> Surroundings:  # noqa: D102
-        check_directions(x, "cosine")
+    @property
+    def shared(self) -> SharedTable:  # noqa: D102
+        return SharedTable("cosine", self.k)
+
+    @property
+    def sweep(self) -> Sweep:  # noqa: D102
+        return cosine_sweep
+
+    def derive(self, formed: NeighbourTable, x: torch.Tensor) -> Surroundings:  # noqa: D102
         on_cpu = x.device.type == "cpu"
         distances = ExactDistances.of(x.contiguous(), "cosine", compiled=on_cpu)
-        return Surroundings(neighbours(x, self.k, "cosine"), distances)
+        return Surroundings(formed.first(self.k), distances)
 
     def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
-        return 8 * n * d + 16 * n * self.k
+        return self.shared.bytes(n) + 8 * n
+
+    def null_bytes(self, n: int, d: int) -> int:
+        """A permuted state holds a copy of the values."""
+        return self.state_bytes(n, d) + 8 * n * d
 
     def permute(self, state: Surroundings, order: torch.Tensor) -> Surroundings:  # noqa: D102
         return Surroundings(state.table.permute(order), state.distances.permute(order))
 
     def compare(self, a: Surroundings, b: Surroundings) -> float:  # noqa: D102
-        return float(torch.cat(list(self._cosines(a, b))).mean())
+        request = Request(self, [a, b], [(0, 1)])
+        [[outcome]] = cosine_sweep([request], parse_bytes(DEFAULT_MEMORY_LIMIT))
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
-    def _cosines(self, a: Surroundings, b: Surroundings) -> Iterator[torch.Tensor]:
-        for i in row_blocks(a.table.n, _BLOCK_ROWS):
-            near_a, near_b = a.table.indices[i], b.table.indices[i]
-            # Every sample of the union once: those of b that are not among those of a.
-            new = ~(near_b[:, :, None] == near_a[:, None, :]).any(dim=2)
-            from_a = torch.cat([a.table.distances[i], a.to(i, near_b) * new], dim=1)
-            from_b = torch.cat([b.to(i, near_a), b.table.distances[i] * new], dim=1)
-            norms = from_a.norm(dim=1) * from_b.norm(dim=1)
-            if bool((norms == 0).any()):
-                row = i.start + int((norms == 0).nonzero()[0])
-                raise UndefinedScoreError(
-                    f"sample {row} has the same direction as all its neighbours, so its distances "
-                    "are 0 and their cosine does not exist: drop duplicates or use a larger k"
-                )
-            yield (from_a * from_b).sum(dim=1) / norms
+
+def cosine_sweep(requests: Sequence[Request], memory_limit: int) -> list[list[Outcome]]:
+    """Form each distance that any pair needs once, some samples at a time."""
+    return [_sweep_one(request, memory_limit) for request in requests]
+
+
+def _sweep_one(request: Request, memory_limit: int) -> list[Outcome]:
+    states: Sequence[Surroundings] = request.states
+    n, k = states[0].table.n, states[0].table.k
+    partners: dict[int, list[int]] = {}
+    for a, b in {(a, b) for pair in request.pairs for a, b in (pair, pair[::-1])}:
+        partners.setdefault(a, []).append(b)
+    pairs = [_Pair(states[a].table, states[b].table) for a, b in request.pairs]
+    for start in range(0, n, rows := _rows_at_a_time(partners, k, n, memory_limit)):
+        here = slice(start, min(start + rows, n))
+        found: dict[tuple[int, int], torch.Tensor] = {}
+        for a, others in partners.items():
+            lists = [states[b].table.indices for b in others]
+            distances = listed_distances(states[a].distances, states[a].table, lists, here)
+            found.update(((a, b), part) for b, part in zip(others, distances, strict=True))
+        for pair, (a, b) in zip(pairs, request.pairs, strict=True):
+            pair.add(here, found[a, b], found[b, a])
+    return [pair.outcome() for pair in pairs]
+
+
+def _rows_at_a_time(partners: dict[int, list[int]], k: int, n: int, memory_limit: int) -> int:
+    lists = sum(len(others) for others in partners.values())
+    row_bytes = 8 * k * lists + listed_bytes(max(len(others) for others in partners.values()), k)
+    # Two integers for every sample tell which pairs have been listed.
+    left = memory_limit - 16 * n
+    if left < row_bytes:
+        raise MemoryLimitError(
+            f"second_order_cosine: the distances of one sample to its neighbours in all others, "
+            f"k={k}, take {show_bytes(row_bytes)}, but {show_bytes(max(left, 0))} of memory_limit "
+            "are left: raise it, or compare fewer representations at once"
+        )
+    return min(_BLOCK_ROWS, left // row_bytes)
+
+
+class _Pair:
+    """The cosines of one pair, added up sample by sample."""
+
+    def __init__(self, a: NeighbourTable, b: NeighbourTable) -> None:
+        self.a, self.b = a, b
+        self._total, self._without = 0.0, -1
+
+    def add(self, rows: slice, a_to_b: torch.Tensor, b_to_a: torch.Tensor) -> None:
+        """Add those of some samples, given the distances in a to the neighbours in b."""
+        from repscape.compute.compiled_orders import add_cosines
+
+        if self._without >= 0:
+            return
+        a, b = self.a, self.b
+        lists = (a.indices[rows].numpy(), b.indices[rows].numpy())
+        in_a = (a.distances[rows].numpy(), a_to_b.numpy())
+        in_b = (b_to_a.numpy(), b.distances[rows].numpy())
+        self._total, without = add_cosines(*lists, *in_a, *in_b, self._total)
+        self._without = -1 if without < 0 else rows.start + without
+
+    def outcome(self) -> Outcome:
+        """The mean, or the sample that has no cosine."""
+        if self._without < 0:
+            return self._total / self.a.n
+        return UndefinedScoreError(
+            f"sample {self._without} has the same direction as all its neighbours, so its "
+            "distances are 0 and their cosine does not exist: drop duplicates or use a larger k"
+        )

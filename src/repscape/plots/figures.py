@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import Literal
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from repscape.analysis.chance import calibrated, has_effects, has_null, judge
 from repscape.analysis.clustering import cluster
 from repscape.analysis.embedding import model_coordinates
 from repscape.analysis.examples import example_pairs
@@ -31,6 +33,10 @@ def figures_for(
     which two models differ) and ``layers_…`` (layers against layers for a few pairs of models).
     A table that does not name models gives ``representations_…`` (heat map) alone. The map needs
     three models, and ``pairs_…`` needs tags that group them.
+
+    With a null (`repscape.tables.NULL_COLUMNS`), the cells that cannot be told from chance have a
+    marked corner, and each heat map is drawn once more on the calibrated scale, as
+    ``models_effect_…``, ``layers_effect_…`` or ``representations_effect_…``.
 
     Parameters
     ----------
@@ -78,19 +84,33 @@ def _file_name(text: str) -> str:
 
 
 def _figures_of(piece: Slice, rule: Rule, symmetric: bool) -> dict[str, Figure]:
-    if len(in_order_of_appearance(piece.table, "model")) < 2:
-        matrix = square_matrix(piece.table, by="rep", symmetric=symmetric)
-        drawn = heatmap(piece.table, cluster(matrix), by="rep", symmetric=symmetric)
-        return {"representations": drawn}
+    table = judge(piece.table) if has_null(piece.table) else piece.table
+    if len(in_order_of_appearance(table, "model")) < 2:
+        return _heatmaps("representations", table, "rep", symmetric)
     scores = as_model_scores(piece.table, rule, symmetric=symmetric)
+    scores = judge(scores) if has_null(scores) else scores
     matrix = square_matrix(scores, symmetric=symmetric)
-    figures = {"models": heatmap(scores, cluster(matrix), symmetric=symmetric)}
+    figures = _heatmaps("models", scores, "model", symmetric)
     if len(matrix.labels) > 2:
         figures["map"] = model_map(model_coordinates(scores))
     if grouping_factors(scores) and scores["value"].notna().any():
         figures["pairs"] = pair_strip(pair_differences(scores))
     if has_layers(piece.table):
-        figures["layers"] = layer_heatmaps(
-            piece.table, example_pairs(piece.table), symmetric=symmetric
-        )
+        pairs = example_pairs(table)
+        figures["layers"] = layer_heatmaps(table, pairs, symmetric=symmetric)
+        if has_effects(table):
+            effects = calibrated(table)
+            figures["layers_effect"] = layer_heatmaps(effects, pairs, symmetric=symmetric)
+    return figures
+
+
+def _heatmaps(
+    stem: str, scores: pd.DataFrame, by: Literal["model", "rep"], symmetric: bool
+) -> dict[str, Figure]:
+    """The heat map of the scores and, where there are effects, theirs in the same order."""
+    clustering = cluster(square_matrix(scores, by=by, symmetric=symmetric))
+    figures = {stem: heatmap(scores, clustering, by=by, symmetric=symmetric)}
+    if has_effects(scores):
+        effects = calibrated(scores)
+        figures[f"{stem}_effect"] = heatmap(effects, clustering, by=by, symmetric=symmetric)
     return figures

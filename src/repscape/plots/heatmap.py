@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram
 
 from repscape.analysis.clustering import Clustering
-from repscape.analysis.matrices import ScoreMatrix, square_matrix
+from repscape.analysis.matrices import ScoreMatrix, at_chance, square_matrix
 from repscape.analysis.tidy import model_tags
 from repscape.plots.palette import (
     GREY_STEPS,
@@ -26,8 +27,10 @@ from repscape.plots.palette import (
 from repscape.plots.style import (
     QUIET_COLOUR,
     SMALL_SIZE,
+    chance_patch,
     hatch_cells,
     label_scores,
+    mark_cells,
     missing_patch,
     new_figure,
     score_map,
@@ -53,7 +56,9 @@ def heatmap(
     """Draw the scores of one measure as a matrix; brighter cells are more alike.
 
     The colours span the scores of distinct rows and columns; the diagonal, a thing with itself,
-    is left blank. Cells without a score are grey and hatched.
+    is left blank. Cells without a score are grey and hatched; cells whose score cannot be told
+    from chance (``distinguishable``, see `repscape.analysis.chance.judge`) have a marked corner.
+    `repscape.analysis.chance.calibrated` gives the same table on the calibrated scale.
 
     Parameters
     ----------
@@ -90,7 +95,7 @@ def _drawn(matrix: ScoreMatrix, clustering: Clustering | None, tags: pd.DataFram
     image = _draw_cells(main, matrix)
     if clustering is not None and has_tree:
         _draw_tree(above[0], clustering)
-    groups = [
+    groups: list[tuple[str, Sequence[Artist]]] = [
         (
             name,
             _draw_strip(
@@ -101,8 +106,11 @@ def _drawn(matrix: ScoreMatrix, clustering: Clustering | None, tags: pd.DataFram
         )
         for index, name in enumerate(factors)
     ]
-    if _missing(matrix).any():
-        groups.append(("", [missing_patch()]))
+    marks: list[Artist] = [missing_patch()] if _missing(matrix).any() else []
+    if _at_chance(matrix).any():
+        marks.append(chance_patch())
+    if marks:
+        groups.append(("", marks))
     _draw_key(figure.add_subplot(grid[-1, 1]), image, matrix, groups, side)
     return figure
 
@@ -119,6 +127,12 @@ def _missing(matrix: ScoreMatrix) -> NDArray[np.bool_]:
     return missing
 
 
+def _at_chance(matrix: ScoreMatrix) -> NDArray[np.bool_]:
+    struck = at_chance(matrix.beside, matrix.values.shape)
+    np.fill_diagonal(struck, False)
+    return struck
+
+
 def _draw_cells(axes: Axes, matrix: ScoreMatrix) -> AxesImage:
     values, count = _off_diagonal(matrix), len(matrix.labels)
     image = axes.imshow(
@@ -128,6 +142,7 @@ def _draw_cells(axes: Axes, matrix: ScoreMatrix) -> AxesImage:
         interpolation="nearest",
     )
     hatch_cells(axes, _missing(matrix))
+    mark_cells(axes, _at_chance(matrix))
     step = tick_step(count, _MOST_LABELS)
     places = range(0, count, step)
     labels = [matrix.labels[place] for place in places]
@@ -148,7 +163,7 @@ def _draw_numbers(axes: Axes, image: AxesImage, values: NDArray[np.float64]) -> 
             axes.text(
                 column,
                 row,
-                f"{value:.2f}".replace("-", "−"),
+                _number(value),
                 ha="center",
                 va="center",
                 fontsize=5.5,
@@ -156,6 +171,11 @@ def _draw_numbers(axes: Axes, image: AxesImage, values: NDArray[np.float64]) -> 
                 # Inside a cell it can move nothing, and measuring hundreds of them takes long.
                 in_layout=False,
             )
+
+
+def _number(value: float) -> str:
+    """A score with two digits after the point; what rounds to zero has no sign."""
+    return f"{value:z.2f}".replace("-", "−")
 
 
 def _draw_tree(axes: Axes, clustering: Clustering) -> None:
@@ -188,7 +208,7 @@ def _draw_key(
     axes: Axes,
     image: AxesImage,
     matrix: ScoreMatrix,
-    groups: Sequence[tuple[str, list[Patch]]],
+    groups: Sequence[tuple[str, Sequence[Artist]]],
     side: float,
 ) -> None:
     """Draw beside the heat map what its colours mean: groups above, scores below."""

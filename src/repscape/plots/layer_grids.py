@@ -7,18 +7,22 @@ from itertools import groupby
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
 from repscape.analysis.layer_matrices import LayerMatrix, layer_matrix
+from repscape.analysis.matrices import at_chance
 from repscape.analysis.tidy import only_slice
 from repscape.plots.arrangement import panel_title
 from repscape.plots.style import (
     SMALL_SIZE,
+    chance_patch,
     hatch_cells,
     label_scores,
+    mark_cells,
     missing_patch,
     new_figure,
     score_map,
@@ -36,7 +40,8 @@ def layer_heatmaps(table: pd.DataFrame, pairs: pd.DataFrame, *, symmetric: bool 
     """Draw the layers of one model against those of another, one panel per pair of models.
 
     The first layer stands at the bottom left. All panels share one colour scale, on which
-    brighter means more alike. Cells without a score are grey and hatched.
+    brighter means more alike. Cells without a score are grey and hatched; cells whose score
+    cannot be told from chance (``distinguishable``) have a marked corner.
 
     Parameters
     ----------
@@ -82,8 +87,13 @@ def _drawn(grids: Sequence[tuple[str, LayerMatrix]], measure: str, kind: str) ->
         ScalarMappable(scale, colours), ax=axes, aspect=22, pad=0.02, shrink=shrink, anchor=(0, 1)
     )
     label_scores(bar, measure, kind, shrink * (_PANEL - 0.5) * len(rows))
+    marks: list[Artist] = []
     if any(grid.values.isna().to_numpy().any() for _, grid in grids):
-        figure.legend(handles=[missing_patch()], loc="outside lower right")
+        marks.append(missing_patch())
+    if any(at_chance(grid.beside, grid.values.shape).any() for _, grid in grids):
+        marks.append(chance_patch())
+    if marks:
+        figure.legend(handles=marks, loc="outside lower right", ncols=2)
     return figure
 
 
@@ -104,6 +114,7 @@ def _draw_panel(axes: Axes, grid: LayerMatrix, scale: Normalize, colours: Colorm
         interpolation="nearest",
     )
     hatch_cells(axes, np.isnan(values))
+    mark_cells(axes, at_chance(grid.beside, values.shape))
     for axis, labels in ((axes.yaxis, grid.values.index), (axes.xaxis, grid.values.columns)):
         step = tick_step(len(labels), _MOST_LABELS)
         axis.set_ticks(range(0, len(labels), step), [str(label) for label in labels[::step]])

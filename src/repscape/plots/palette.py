@@ -26,6 +26,8 @@ GROUP_COLOURS = (
 GREY_STEPS = ("#4a4a4a", "#b9b9b9", "#7b7b7b", "#dedede", "#595959", "#9a9a9a")
 MISSING_COLOUR = "#d9d9d9"
 MISSING_LINE = "#8c8c8c"
+CHANCE_COLOUR = "#E8590C"
+CHANCE_LABEL = "not distinguishable\nfrom chance"
 
 COLOUR_FACTOR = "architecture"
 MARK_FACTOR = "objective"

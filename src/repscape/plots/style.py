@@ -19,6 +19,8 @@ from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
 from repscape.plots.palette import (
+    CHANCE_COLOUR,
+    CHANCE_LABEL,
     MISSING_COLOUR,
     MISSING_LINE,
     direction,
@@ -132,7 +134,8 @@ def stack_legends(axes: Axes, groups: Sequence[tuple[str, Sequence[Artist]]]) ->
         down = ScaledTranslation(0, -lines * _LEGEND_LINE, figure.dpi_scale_trans)
         legend.set_bbox_to_anchor((0, 1), transform=axes.transAxes + down)
         axes.add_artist(legend)
-        lines += len(handles) + bool(title) + 0.7
+        lines += sum(1 + str(handle.get_label()).count("\n") for handle in handles)
+        lines += bool(title) + 0.7
 
 
 def hatch_cells(axes: Axes, missing: NDArray[np.bool_]) -> None:
@@ -150,6 +153,21 @@ def hatch_cells(axes: Axes, missing: NDArray[np.bool_]) -> None:
                 linewidth=0,
             )
         )
+
+
+def mark_cells(axes: Axes, marked: NDArray[np.bool_]) -> None:
+    """Mark, by a corner, the cells of a heat map whose score cannot be told from chance."""
+    corner = np.array([(-0.5, 0.5), (-0.5, 0.14), (-0.14, 0.5)])
+    if axes.yaxis_inverted() is False:
+        corner = corner * (1, -1)
+    cells = [corner + cell[::-1] for cell in np.argwhere(marked)]
+    if cells:
+        axes.add_collection(PolyCollection(cells, facecolor=CHANCE_COLOUR, linewidth=0))
+
+
+def chance_patch() -> Patch:
+    """Return the legend entry for cells with a marked corner."""
+    return Patch(facecolor=CHANCE_COLOUR, label=CHANCE_LABEL)
 
 
 def missing_patch() -> Patch:

@@ -13,7 +13,7 @@ from scipy.cluster.hierarchy import dendrogram
 
 from repscape.analysis.clustering import Clustering
 from repscape.analysis.layer_matrices import LayerMatrix, layer_matrix
-from repscape.analysis.matrices import ScoreMatrix, square_matrix
+from repscape.analysis.matrices import ScoreMatrix, at_chance, square_matrix
 from repscape.analysis.tidy import model_tags, only_slice
 from repscape.plots.arrangement import panel_title
 from repscape.plots.palette import (
@@ -24,6 +24,7 @@ from repscape.plots.palette import (
     colours_of,
     score_colours,
 )
+from repscape.report.chance_marks import chance_marks, chance_notes
 from repscape.report.plotly_parts import (
     QUIET,
     base_layout,
@@ -109,7 +110,7 @@ def interactive_layer_heatmaps(
     return figure
 
 
-def _matrix_traces(matrix: ScoreMatrix) -> list[graph_objects.Heatmap]:
+def _matrix_traces(matrix: ScoreMatrix) -> list[Any]:
     values = matrix.values.to_numpy(dtype=float, copy=True)
     np.fill_diagonal(values, np.nan)
     missing = np.isnan(values)
@@ -117,8 +118,12 @@ def _matrix_traces(matrix: ScoreMatrix) -> list[graph_objects.Heatmap]:
     places = list(range(len(values)))
     names = np.array(plain_all(matrix.labels), dtype=object)
     samples = [counts(line) for line in matrix.samples.to_numpy(dtype=object)]
+    marked = at_chance(matrix.beside, values.shape)
+    np.fill_diagonal(marked, False)
+    notes = chance_notes(matrix.beside, values.shape)
     about = [
-        [[names[row], names[column], samples[row][column]] for column in places] for row in places
+        [[names[row], names[column], samples[row][column], notes[row][column]] for column in places]
+        for row in places
     ]
     traces = [
         graph_objects.Heatmap(
@@ -126,15 +131,18 @@ def _matrix_traces(matrix: ScoreMatrix) -> list[graph_objects.Heatmap]:
             y=places,
             z=with_nulls(values),
             colorscale=score_colours(matrix.kind),
-            colorbar=colour_bar(matrix.measure, matrix.kind, 0.5),
+            colorbar=colour_bar(matrix.measure, matrix.kind, 0.42 if marked.any() else 0.5),
             customdata=about,
             hoverongaps=False,
             texttemplate="%{z:.2f}" if len(places) <= _MOST_NUMBERS else None,
             textfont={"size": 10},
             hovertemplate="%{customdata[0]}<br>%{customdata[1]}<br>"
-            + f"{plain(matrix.measure)} = %{{z:.4f}}<br>n = %{{customdata[2]}}<extra></extra>",
+            + f"{plain(matrix.measure)} = %{{z:.4f}}<br>n = %{{customdata[2]}}"
+            + "%{customdata[3]}<extra></extra>",
         )
     ]
+    if marked.any():
+        traces.append(chance_marks(marked, upwards=False))
     if missing.any():
         reasons = [plain_all(line) for line in matrix.reasons.to_numpy(dtype=object)]
         pairs = [
@@ -221,13 +229,14 @@ def _grid_places(titles: list[str]) -> list[tuple[int, int, str]]:
     return places
 
 
-def _layer_traces(grid: LayerMatrix, measure: str) -> list[graph_objects.Heatmap]:
+def _layer_traces(grid: LayerMatrix, measure: str) -> list[Any]:
     values = grid.values.to_numpy(dtype=float)
     x, y = list(range(values.shape[1])), list(range(values.shape[0]))
     rows = [f"{plain(grid.model_a)}, {plain(name)}" for name in grid.values.index]
     columns = [f"{plain(grid.model_b)}, {plain(name)}" for name in grid.values.columns]
     samples = [counts(line) for line in grid.samples.to_numpy(dtype=object)]
-    about = [[[rows[i], columns[j], samples[i][j]] for j in x] for i in y]
+    notes = chance_notes(grid.beside, values.shape)
+    about = [[[rows[i], columns[j], samples[i][j], notes[i][j]] for j in x] for i in y]
     traces = [
         graph_objects.Heatmap(
             x=x,
@@ -237,9 +246,13 @@ def _layer_traces(grid: LayerMatrix, measure: str) -> list[graph_objects.Heatmap
             customdata=about,
             hoverongaps=False,
             hovertemplate="%{customdata[0]}<br>%{customdata[1]}<br>"
-            + f"{plain(measure)} = %{{z:.4f}}<br>n = %{{customdata[2]}}<extra></extra>",
+            + f"{plain(measure)} = %{{z:.4f}}<br>n = %{{customdata[2]}}"
+            + "%{customdata[3]}<extra></extra>",
         )
     ]
+    marked = at_chance(grid.beside, values.shape)
+    if marked.any():
+        traces.append(chance_marks(marked, upwards=True).update(showlegend=False))
     missing = np.isnan(values)
     if missing.any():
         reasons = grid.reasons.to_numpy(dtype=object)

@@ -50,6 +50,7 @@ def render(report: Report) -> str:
     environment.filters["figure_json"] = _figure_json
     environment.filters["direction"] = direction
     environment.filters["height"] = _height
+    environment.filters["script_text"] = _script_text
     environment.tests["choice"] = _is_choice
     environment.tests["number"] = _is_number
     return environment.get_template("report.html.jinja").render(
@@ -85,12 +86,17 @@ def _cell(value: Any, table: ReportTable, column: str) -> str:
     if column in table.percent:
         return f"{100 * value:.0f}%"
     if isinstance(value, float):
-        return f"{value:.{table.decimals.get(column, _DECIMALS)}f}".replace("-", "−")
+        return f"{value:z.{table.decimals.get(column, _DECIMALS)}f}".replace("-", "−")
     return str(value)
 
 
 def _height(item: ReportFigure) -> int:
     return int(item.figure.layout.height or 450)
+
+
+def _script_text(text: str) -> Markup:
+    """JSON that may stand inside a script element."""
+    return Markup(text.replace("<", "\\u003c"))
 
 
 def _figure_json(item: ReportFigure) -> Markup:

@@ -114,6 +114,8 @@ class Report:
     provenance
         Where the numbers come from, by name: versions, keys, digests. No dates and no run times:
         the same results give the same bytes.
+    embedded
+        The same for programs: a JSON text that the file carries unseen.
     """
 
     title: str
@@ -122,3 +124,4 @@ class Report:
     headlines: Sequence[Headline] = ()
     glossary: Sequence[GlossaryEntry] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
+    embedded: str = ""

@@ -7,9 +7,17 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from repscape.analysis.chance import (
+    calibrated,
+    chance_summary,
+    has_effects,
+    has_null,
+    judge,
+)
 from repscape.analysis.clustering import cluster
 from repscape.analysis.embedding import model_coordinates
 from repscape.analysis.examples import example_pairs
+from repscape.analysis.group_tests import group_tests
 from repscape.analysis.groups import group_effects, grouping_factors, pair_differences
 from repscape.analysis.layer_identification import (
     identification_accuracy,
@@ -24,6 +32,7 @@ from repscape.analysis.tidy import (
     model_tags,
     slices,
 )
+from repscape.report.chance import chance_section
 from repscape.report.heatmaps import interactive_heatmap, interactive_layer_heatmaps
 from repscape.report.page import (
     FigureChoice,
@@ -36,6 +45,8 @@ from repscape.report.page import (
 from repscape.report.points import interactive_map, interactive_pair_strip
 from repscape.report.words import (
     describe_agreement,
+    describe_chance,
+    describe_group_tests,
     describe_groups,
     describe_identification,
     describe_scope,
@@ -57,7 +68,7 @@ class SimilaritySummary:
     Attributes
     ----------
     scores
-        One row per measure and pair of models.
+        One row per measure and pair of models; with a null, judged (`repscape.analysis.chance`).
     effects
         `repscape.analysis.groups.group_effects`; empty where no tag groups the models.
     accuracy
@@ -65,12 +76,18 @@ class SimilaritySummary:
         models differ only in their seed.
     accuracy_by_architecture
         The same, by architecture.
+    tests
+        `repscape.analysis.group_tests.group_tests`; empty where no tag groups the models.
+    chance
+        `repscape.analysis.chance.chance_summary` of the whole table; empty without a null.
     """
 
     scores: pd.DataFrame
     effects: pd.DataFrame
     accuracy: pd.DataFrame
     accuracy_by_architecture: pd.DataFrame
+    tests: pd.DataFrame
+    chance: pd.DataFrame
 
 
 def summarise(
@@ -79,16 +96,19 @@ def summarise(
     """Compute the tables that a report of similarities speaks of."""
     tidy = as_tidy(table)
     scores = as_model_scores(tidy, rule, symmetric=symmetric)
-    empty = pd.DataFrame(columns=["measure", "factor", "mean_only", "accuracy"])
-    effects = group_effects(scores) if grouping_factors(scores) else empty
+    scores = judge(scores) if has_null(scores) else scores
+    empty = pd.DataFrame(columns=["measure", "factor", "mean_only", "accuracy", "p_value"])
+    grouped = bool(grouping_factors(scores))
+    effects = group_effects(scores) if grouped else empty
+    tests = group_tests(scores, symmetric=symmetric) if grouped else empty
+    chance = chance_summary(tidy) if has_null(tidy) else empty
     tags = model_tags(tidy)
     if not has_layers(tidy) or "seed" not in tags.columns:
-        return SimilaritySummary(scores, effects, empty, empty)
+        return SimilaritySummary(scores, effects, empty, empty, tests, chance)
     rows = layer_identification(tidy, symmetric=symmetric)
     by = [name for name in ("architecture",) if name in tags.columns]
-    return SimilaritySummary(
-        scores, effects, identification_accuracy(rows), identification_accuracy(rows, by)
-    )
+    accuracy, by_architecture = identification_accuracy(rows), identification_accuracy(rows, by)
+    return SimilaritySummary(scores, effects, accuracy, by_architecture, tests, chance)
 
 
 def similarity_report(
@@ -103,6 +123,8 @@ def similarity_report(
     """Compose the report of a tidy table of similarities.
 
     The first measure of the table is the one that the headlines and the first sentences speak of.
+    A table with a null (`repscape.tables.NULL_COLUMNS`) also gets calibrated heat maps, marks where
+    a score cannot be told from chance, and a section that says which can.
 
     Parameters
     ----------
@@ -119,24 +141,30 @@ def similarity_report(
     symmetric
         Whether a pair given in one direction stands for both.
     """
-    tidy = as_tidy(table)
+    tidy = judge(table) if has_null(table) else as_tidy(table)
     pieces = list(slices(tidy))
     if len(in_order_of_appearance(tidy, "model")) < 2:
         sections, numbers = [_representations(pieces, symmetric)], []
+        sections += _chance(tidy, pieces, symmetric)
     else:
         summary = summarise(tidy, rule=rule, symmetric=symmetric)
         numbers = headlines(_first(summary.effects), _first(summary.accuracy))
-        sections = _sections(pieces, summary, rule, symmetric)
+        sections = _sections(tidy, pieces, summary, rule, symmetric)
     return Report(title, sections, describe_scope(tidy), numbers, glossary, provenance or {})
 
 
 def _sections(
-    pieces: Sequence[Slice], summary: SimilaritySummary, rule: Rule, symmetric: bool
+    tidy: pd.DataFrame,
+    pieces: Sequence[Slice],
+    summary: SimilaritySummary,
+    rule: Rule,
+    symmetric: bool,
 ) -> list[Section]:
     scored = list(slices(summary.scores))
     sections = [_summary(summary), _models(scored, rule, symmetric)]
+    sections += _chance(tidy, scored, symmetric)
     if len(summary.effects):
-        sections.append(_factors(scored, summary.effects))
+        sections.append(_factors(scored, summary))
     if len(in_order_of_appearance(summary.scores, "model")) > 2:
         sections.append(_map(scored))
     if any(has_layers(piece.table) for piece in pieces):
@@ -149,8 +177,10 @@ def _summary(summary: SimilaritySummary) -> Section:
         *describe_groups(_first(summary.effects)),
         *describe_agreement(summary.effects),
         *describe_identification(summary.accuracy),
-        "These numbers describe the networks at hand. Pairs that share a network are not "
-        "independent, so nothing here is a test of significance.",
+        *describe_chance(summary.chance, "layers", brief=True),
+        *describe_group_tests(_first(summary.tests)),
+        "Shares and means describe the networks at hand. Pairs that share a network are not "
+        "independent, so only what permutes samples or whole networks is a test.",
     ]
     return Section("In short", prose)
 
@@ -173,7 +203,12 @@ def _models(scored: Sequence[Slice], rule: Rule, symmetric: bool) -> Section:
     return Section("Which networks are alike", [_RULES[rule]], [FigureChoice(figures)])
 
 
-def _factors(scored: Sequence[Slice], effects: pd.DataFrame) -> Section:
+def _chance(tidy: pd.DataFrame, scored: Sequence[Slice], symmetric: bool) -> list[Section]:
+    section = chance_section(tidy, scored, [_tab(piece, scored) for piece in scored], symmetric)
+    return [] if section is None else [section]
+
+
+def _factors(scored: Sequence[Slice], summary: SimilaritySummary) -> Section:
     figures = [
         ReportFigure(
             interactive_pair_strip(pair_differences(piece.table)),
@@ -199,12 +234,18 @@ def _factors(scored: Sequence[Slice], effects: pd.DataFrame) -> Section:
         "pairs_only": "pairs, only this differs",
         "effect": "gain from sharing",
         "share": "share of variation",
+        "p_value_holm": "p",
     }
+    keys = ["data", "split", "measure", "factor"]
+    tested = summary.effects.merge(
+        summary.tests[[*keys, "p_value_holm"]], on=keys, how="left", validate="one_to_one"
+    )
     table = ReportTable(
-        _readable(effects[list(names)].rename(columns=names)),
+        _readable(tested[list(names)].rename(columns=names)),
         "What sharing a factor goes with. The gain is the coefficient in a regression on all "
         "factors, positive where sharing makes networks more alike; the share is the factor's "
-        "part of R².",
+        "part of R². p tests whether networks that share the factor are more alike, by handing "
+        "its values to other networks, adjusted for the number of factors (Holm).",
         percent=("share of variation",),
     )
     return Section("What changes a representation", [prose], [FigureChoice(figures)], [table])
@@ -234,7 +275,7 @@ def _map(scored: Sequence[Slice]) -> Section:
 
 
 def _layers(pieces: Sequence[Slice], summary: SimilaritySummary, symmetric: bool) -> Section:
-    figures = []
+    figures, effects = [], []
     for piece in pieces:
         pairs = example_pairs(piece.table)
         figures.append(
@@ -248,6 +289,8 @@ def _layers(pieces: Sequence[Slice], summary: SimilaritySummary, symmetric: bool
                 _tab(piece, pieces),
             )
         )
+        if has_effects(piece.table):
+            effects.append(_layer_effects(piece, pairs, _tab(piece, pieces), symmetric))
     tables = []
     if len(summary.accuracy):
         names = {"measure": "measure", "architecture": "architecture", "correct": "correct"}
@@ -262,7 +305,21 @@ def _layers(pieces: Sequence[Slice], summary: SimilaritySummary, symmetric: bool
                 percent=("accuracy", "guessing"),
             )
         )
-    return Section("Layer by layer", (), [FigureChoice(figures)], tables)
+    choices = [FigureChoice(figures)]
+    if effects:
+        choices.append(FigureChoice(effects, "measure, calibrated"))
+    return Section("Layer by layer", (), choices, tables)
+
+
+def _layer_effects(piece: Slice, pairs: pd.DataFrame, name: str, symmetric: bool) -> ReportFigure:
+    figure = interactive_layer_heatmaps(calibrated(piece.table), pairs, symmetric=symmetric)
+    return ReportFigure(
+        figure,
+        f"The same layers by their effect under `{piece.measure}`: 0 is chance, 1 a perfect match. "
+        "A marked corner: not distinguishable from chance.",
+        f"Layer by layer heat maps of calibrated scores under {piece.measure}",
+        name,
+    )
 
 
 def _representations(pieces: Sequence[Slice], symmetric: bool) -> Section:

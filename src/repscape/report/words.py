@@ -11,10 +11,12 @@ from repscape.analysis.tidy import in_order_of_appearance, text_or_none
 from repscape.plots.palette import direction
 from repscape.report.page import Headline
 
+_MOST_NAMED = 5
+
 
 def number(value: float) -> str:
     """Return a score with two digits after the point."""
-    return f"{value:.2f}".replace("-", "−")
+    return f"{value:z.2f}".replace("-", "−")
 
 
 def percent(share: float) -> str:
@@ -24,6 +26,13 @@ def percent(share: float) -> str:
     if 0.995 <= share < 1:
         return "over 99%"
     return f"{100 * share:.0f}%"
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Return names without their parameters, where that tells them apart."""
+    short = {name: name.partition("@")[0].partition("[")[0] for name in names}
+    every = list(short.values())
+    return {name: s if every.count(s) == 1 else name.partition("@")[0] for name, s in short.items()}
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -144,6 +153,99 @@ def describe_identification(accuracy: pd.DataFrame) -> list[str]:
         "For two networks that differ only in their seed, the most similar layer of the other "
         f"network is the same layer {listed(found)}; guessing would reach "
         f"{percent(float(known['chance'].iloc[0]))}."
+    ]
+
+
+def describe_chance(summary: pd.DataFrame, what: str, *, brief: bool = False) -> list[str]:
+    """Say how many scores can be told from chance under each measure.
+
+    Parameters
+    ----------
+    summary
+        `repscape.analysis.chance.chance_summary`; without rows there is nothing to say.
+    what
+        What pairs are pairs of.
+    brief
+        One sentence in all, without what the permutations allow.
+    """
+    tested = summary[summary["tested"] > 0] if len(summary) else summary
+    if tested.empty:
+        return []
+    parts = [
+        f"{row['distinguishable']:,} of {row['tested']:,} under `{row['measure']}`"
+        for row in tested.to_dict("records")
+    ]
+    level = percent(float(tested["level"].iloc[0]))
+    first = (
+        f"More alike than chance, at {level} with allowance for their number, are these pairs of "
+        f"{what}: {listed(parts)}."
+    )
+    if brief:
+        return [first]
+    fewest = int(tested["n_permutations"].min())
+    smallest = float(tested["smallest_reachable_p"].max())
+    reach = (
+        f"With {fewest:,} random pairings no p can be below {smallest:.2g}. A score that is not "
+        "more than chance does not say that there is no likeness, only that these samples do not "
+        "show it."
+    )
+    return [first, reach]
+
+
+def describe_undistinguished(scores: pd.DataFrame) -> list[str]:
+    """Name the pairs of networks that cannot be told from chance, or say that there are none.
+
+    Parameters
+    ----------
+    scores
+        One row per measure and pair of models, judged (`repscape.analysis.chance.judge`).
+    """
+    sentences = []
+    for measure, rows in scores.groupby("measure", sort=False):
+        tested = rows[rows["p_value"].notna() & (rows["model_a"] != rows["model_b"])]
+        lost = tested[~tested["distinguishable"].astype(bool)]
+        if tested.empty:
+            continue
+        pairs = counted(len(tested), "pair")
+        if lost.empty:
+            sentences.append(f"Under `{measure}` all {pairs} of networks score more than chance.")
+            continue
+        # The first measure names them; the others' are in the figure and the table.
+        named = "" if sentences else f": {_named_pairs(lost)}"
+        sentences.append(
+            f"Under `{measure}` {len(lost)} of {pairs} of networks cannot be told from "
+            f"chance{named}."
+        )
+    return sentences
+
+
+def _named_pairs(pairs: pd.DataFrame) -> str:
+    names = [f"{a} with {b}" for a, b in pairs[["model_a", "model_b"]].to_numpy(dtype=str)]
+    shown = names[:_MOST_NAMED]
+    more = f"; and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return "; ".join(shown) + more
+
+
+def describe_group_tests(tests: pd.DataFrame) -> list[str]:
+    """Say of which factors it can be shown that sharing them makes networks more alike.
+
+    Parameters
+    ----------
+    tests
+        The rows of one measure of `repscape.analysis.group_tests.group_tests`.
+    """
+    known = tests.dropna(subset=["p_value"])
+    if known.empty:
+        return []
+    parts = [
+        f"the {row['factor']} p = {row['p_value_holm']:.2g}"
+        + " (the least that so few networks allow)" * bool(row["p_value"] <= row["smallest_p"])
+        for row in known.to_dict("records")
+    ]
+    return [
+        f"Whether networks that share a factor are more alike under `{known['measure'].iloc[0]}`, "
+        f"tested by handing its values to other networks {int(known['n_permutations'].iloc[0]):,} "
+        f"times: {listed(parts)} (adjusted for the number of factors after Holm)."
     ]
 
 

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
 from repscape.errors import RepscapeError
 from repscape.measures.base import Kind, Measure, get_measure
 from repscape.representation import Representation
 from repscape.score import Score
+from repscape.significance.columns import best_null
 from repscape.significance.many import null_pairs
 from repscape.significance.null import Null
 from repscape.significance.permutations import Partition, Permutations, partition
 from repscape.significance.prepared import Layers, check_same_samples, checked_values, named_layers
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
     import pandas as pd
 
@@ -120,9 +120,8 @@ def _summarise(
     kind = measure.declared.kind
     layer_a, layer_b = _most_alike(found, kind)
     chosen = found[layer_a, layer_b]
-    best_of_all = _extreme(np.stack([null.scores for null in found.values()]), kind)
-    best = Null(chosen.observed, best_of_all, kind, chosen.best)
-    records = [_record(key, null, best_of_all) for key, null in nulls.items()]
+    best = best_null(list(found.values()), chosen)
+    records = [_record(key, null, best.scores) for key, null in nulls.items()]
     score = Score(chosen.observed, measure.name, kind, rep.n).with_null(**best.fields)
     return LayerScores(_frame(records), score, layer_a, layer_b)
 
@@ -130,12 +129,6 @@ def _summarise(
 def _most_alike(nulls: Mapping[tuple[str, str], Null], kind: Kind) -> tuple[str, str]:
     sign = 1.0 if kind == "similarity" else -1.0
     return max(nulls, key=lambda key: sign * nulls[key].observed)
-
-
-def _extreme(scores: npt.NDArray[np.float64], kind: Kind) -> npt.NDArray[np.float64]:
-    """The best score of all pairs at each permutation."""
-    best: npt.NDArray[np.float64] = scores.max(0) if kind == "similarity" else scores.min(0)
-    return best
 
 
 def _record(

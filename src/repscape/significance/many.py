@@ -9,7 +9,7 @@ import torch
 
 from repscape.errors import RepscapeError
 from repscape.measures.base import Measure
-from repscape.significance.null import Null, null_of
+from repscape.significance.null import Null, nulls_of
 from repscape.significance.permutations import Permutations
 from repscape.significance.prepared import prepare_state
 
@@ -34,11 +34,23 @@ def null_pairs(
     """
     found: dict[tuple[int, int], Null | RepscapeError] = {}
     for block in _blocks(measure, values, pairs, memory_limit):
-        states: dict[int, Any] = {}
-        for index in sorted({index for pair in block for index in pair}):
-            states[index] = _state(measure, values[index], labels[index])
+        used = sorted({index for pair in block for index in pair})
+        states = {index: _state(measure, values[index], labels[index]) for index in used}
+        broken = {i: state for i, state in states.items() if isinstance(state, RepscapeError)}
+        usable = [index for index in used if index not in broken]
+        at = {index: position for position, index in enumerate(usable)}
+        scored = [pair for pair in block if pair[0] in at and pair[1] in at]
+        nulls = nulls_of(
+            measure,
+            [states[index] for index in usable],
+            [(at[a], at[b]) for a, b in scored],
+            permutations,
+            memory_limit,
+        )
+        found.update(zip(scored, nulls, strict=True))
         for a, b in block:
-            found[a, b] = _null(measure, states[a], states[b], permutations, memory_limit)
+            if a in broken or b in broken:
+                found[a, b] = broken[a] if a in broken else broken[b]
     return [found[pair] for pair in pairs]
 
 
@@ -49,18 +61,6 @@ def _state(
         return value
     try:
         return prepare_state(measure, value, labels)
-    except RepscapeError as reason:
-        return reason
-
-
-def _null(
-    measure: Measure[Any], a: Any, b: Any, permutations: Permutations, memory_limit: int
-) -> Null | RepscapeError:
-    for state in (a, b):
-        if isinstance(state, RepscapeError):
-            return state
-    try:
-        return null_of(measure, a, b, permutations, memory_limit)
     except RepscapeError as reason:
         return reason
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from repscape.compute.precision import full_precision
 from repscape.errors import InvalidParameterError, RepscapeError, UndefinedScoreError
 from repscape.measures.base import Kind, Measure
 from repscape.significance.permutations import Permutations
-from repscape.tables import NULL_COLUMNS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -135,16 +135,47 @@ def null_of(
     Raises `UndefinedNullError` where the measure has none, `UndefinedScoreError` where some
     permutation has no score, `MemoryLimitError` where it does not fit.
     """
-    core = measure.core
+    [found] = nulls_of(measure, [a, b], [(0, 1)], permutations, memory_limit)
+    if isinstance(found, RepscapeError):
+        raise found
+    return found
+
+
+def nulls_of(
+    measure: Measure[Any],
+    states: Sequence[Any],
+    pairs: Sequence[tuple[int, int]],
+    permutations: Permutations,
+    memory_limit: int,
+) -> list[Null | RepscapeError]:
+    """`null_of` many pairs (positions in `states`), or why there is none."""
+    if not pairs:
+        return []
     itself = torch.arange(permutations.n)[None]
+    orders = torch.cat([itself, permutations.orders])
     with full_precision():
-        found = core.permuted_scores(a, b, torch.cat([itself, permutations.orders]), memory_limit)
-        expected = None if permutations.restricted else core.expected(a, b)
+        found = measure.core.permuted_pairs(states, pairs, orders, memory_limit)
+        return [
+            _null(measure, states[a], states[b], scores, permutations)
+            for (a, b), scores in zip(pairs, found, strict=True)
+        ]
+
+
+def _null(
+    measure: Measure[Any],
+    a: Any,
+    b: Any,
+    found: torch.Tensor | RepscapeError,
+    permutations: Permutations,
+) -> Null | RepscapeError:
+    if isinstance(found, RepscapeError):
+        return found
     scores = found.cpu().numpy()
     if not np.isfinite(scores).all():
-        raise UndefinedScoreError(
+        return UndefinedScoreError(
             f"{measure.name}: {int((~np.isfinite(scores)).sum())} permuted scores are not finite"
         )
+    expected = None if permutations.restricted else measure.core.expected(a, b)
     spec = measure.declared
     best = spec.range[1] if spec.kind == "similarity" else spec.range[0]
     return Null(float(scores[0]), scores[1:], spec.kind, best, expected)
@@ -154,11 +185,3 @@ def check_null_name(null: str | None) -> None:
     """Refuse any null but the one there is."""
     if null not in (None, "permutation"):
         raise InvalidParameterError(f"null={null!r}: the null there is is 'permutation'")
-
-
-def null_columns(null: Null | RepscapeError) -> dict[str, Any]:
-    """The columns `repscape.tables.NULL_COLUMNS` of a null, or of why there is none."""
-    if isinstance(null, RepscapeError):
-        return dict.fromkeys(NULL_COLUMNS) | {"null_reason": str(null)}
-    stated = null.fields | {"null_reason": null.effect_reason}
-    return {name: stated[name] for name in NULL_COLUMNS}

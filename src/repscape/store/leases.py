@@ -25,6 +25,7 @@ from types import TracebackType
 from repscape.store.atomic import (
     NO_HARD_LINKS,
     host_name,
+    is_temporary,
     make_directory,
     process_start,
     temporary_path,
@@ -180,6 +181,18 @@ class Leases:
             return True
         del self._seen[key]
         return not _remove(path, content)
+
+
+def read_leases(root: Path) -> dict[str, Holder]:
+    """Who holds which artefact of a store, as far as its files say; some may be dead."""
+    found = {}
+    folder = root / _FOLDER
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError):  # it was just given back
+            holder = Holder.from_bytes(path.read_bytes())
+            if holder is not None and not is_temporary(path):
+                found[path.name] = holder
+    return found
 
 
 def _create(path: Path, content: bytes) -> bool:

@@ -101,6 +101,11 @@ class RepresentationWriter:
         return sum(_rows(entry) for entry in self._shards)
 
     @property
+    def known_ids(self) -> npt.NDArray[Any]:
+        """The ids of the rows in committed shards; see `rows_done`."""
+        return self._stored_ids() if self._shards else np.asarray([], dtype=np.str_)
+
+    @property
     def is_committed(self) -> bool:
         """Whether the whole artefact is committed, by this writer or another process."""
         return self._committed is not None or self._directory.is_committed

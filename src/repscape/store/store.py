@@ -43,6 +43,7 @@ _STORE_CONTENT = {"format": "repscape store", "version": STORE_FORMAT}
 _KIND = re.compile(r"[a-z][a-z0-9_]*")
 _KEY = re.compile(r"[0-9a-f]{8,64}")
 _SHARD_BYTES = 256 * 2**20
+_PAGE_ROWS = 4096
 _BESIDE = ("_failures", "_leases", "_tasks")
 _WEEK = 7 * 24 * 3600.0
 
@@ -188,6 +189,7 @@ class Store:
             return self.load_representation(recipe.key)
         values = representation.values
         rows = max(1, _SHARD_BYTES // (representation.d * values.dtype.itemsize))
+        rows = rows // _PAGE_ROWS * _PAGE_ROWS or rows  # whole pages can be mapped as one array
         origin = representation.origin
         with self.representation_writer(recipe, origin, rows, beside=beside) as writer:
             step = writer.shard_rows

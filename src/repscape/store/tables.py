@@ -6,6 +6,7 @@ holds nothing at all counts as text). There is no index, no time and no pandas m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,12 @@ _ROWS_PER_GROUP = 65_536
 _COMPRESSION_LEVEL = 3
 
 
-def as_parquet(frame: pd.DataFrame) -> tuple[memoryview, dict[str, ArraySpec]]:
+def as_parquet(
+    frame: pd.DataFrame, metadata: Mapping[str, str] | None = None
+) -> tuple[memoryview, dict[str, ArraySpec]]:
     """Return the bytes of the parquet file, and type and shape of every column.
+
+    `metadata` are texts that the file carries by name.
 
     Raises
     ------
@@ -34,17 +39,19 @@ def as_parquet(frame: pd.DataFrame) -> tuple[memoryview, dict[str, ArraySpec]]:
 
     table = _canonical(frame)
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        table,
+    with pq.ParquetWriter(
         sink,
+        table.schema,
         version="2.6",
-        row_group_size=_ROWS_PER_GROUP,
         compression="zstd",
         compression_level=_COMPRESSION_LEVEL,
         use_dictionary=True,
         write_statistics=True,
         store_schema=False,
-    )
+    ) as writer:
+        writer.write_table(table, row_group_size=_ROWS_PER_GROUP)
+        if metadata:
+            writer.add_key_value_metadata(dict(metadata))
     specs = {
         name: ArraySpec(_dtype_name(column.type), (table.num_rows,))
         for name, column in zip(table.column_names, table.columns, strict=True)

@@ -1,0 +1,48 @@
+"""The representations of what is named on the command line: a file, or a model on data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from repscape.cli import sources
+
+if TYPE_CHECKING:
+    from repscape.data.source import DataSource
+    from repscape.representation import Representation
+
+
+@dataclass(frozen=True)
+class Extracting:
+    """How the representations of models are made."""
+
+    data: DataSource
+    layers: list[str]
+    pooling: str
+    store: Path | None
+    on_error: str
+    batch_size: int | None
+    device: str | None
+
+    def layers_of(self, name: str) -> dict[str, Representation]:
+        """The layers by `model:layer`: those asked for, or the last; or what is in a file."""
+        from repscape.data.files import load
+        from repscape.extract.extract import extract
+        from repscape.store import Store
+
+        if Path(name.partition("::")[0]).is_file():
+            return {name: load(name)}
+        model = sources.open_model(name, None, self.device)
+        with sources.progress(f"{name} on {self.data.name}") as progress:
+            found = extract(
+                model,
+                self.data,
+                self.layers or sources.main_layers(model)[-1:],
+                self.pooling,
+                store=None if self.store is None else Store(self.store),
+                batch_size=self.batch_size,
+                on_error=self.on_error,
+                progress=progress,
+            )
+        return {f"{name}:{layer}": rep for layer, rep in found.items()}

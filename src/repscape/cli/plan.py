@@ -1,0 +1,125 @@
+"""`repscape plan`: what a study will do, what is there already, and what the rest costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from repscape.cli.output import JSON_HELP, note, on_terminal, print_json, print_table
+from repscape.cli.progress import duration
+from repscape.cli.study_options import Out, Settings, StoreFolder, StudyName, places, read_study
+
+if TYPE_CHECKING:
+    from repscape.studies.plan import Plan, StagePlan
+
+_HEAD = ("stage", "tasks", "there", "to do", "operations", "writes", "time", "largest memory")
+
+
+def plan(
+    study: StudyName,
+    settings: Settings = None,
+    out: Out = None,
+    store: StoreFolder = None,
+    every_task: Annotated[
+        bool, typer.Option("--tasks", help="Also list every task that is to do.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Say what a study will do, without doing it.
+
+    Tasks by stage, what the store already has, and of the rest the estimated operations, bytes
+    written, time and largest memory. Estimates are orders of magnitude.
+    """
+    checked = read_study(study, settings)
+    from repscape.store import Store
+    from repscape.studies.plan import plan_study
+
+    _, store_folder = places(checked, out, store)
+    there = (store_folder / "store.json").exists()
+    planned = plan_study(checked, Store(store_folder, create=False) if there else None)
+    if as_json:
+        print_json(_record(planned, every_task))
+        return
+    _print(planned, every_task)
+
+
+def _print(planned: Plan, every_task: bool) -> None:
+    rows = [_row(stage) for stage in planned.stages]
+    print_table(_HEAD, rows, title=f"study {planned.study.name}" if on_terminal() else None)
+    if every_task:
+        for stage in planned.stages:
+            for one in stage.to_do:
+                time = "?" if one.seconds is None else duration(one.seconds)
+                typer.echo(f"{stage.stage:8}  {one.task.key[:12]}  {one.task.label}  {time}")
+    for missing in planned.unresolved:
+        note(f"not at hand: {missing}")
+    seconds = sum(stage.seconds for stage in planned.stages)
+    gpu = sum(stage.gpu_seconds for stage in planned.stages)
+    unknown = sum(stage.unknown for stage in planned.stages)
+    words = f"{planned.to_do} of {planned.tasks} tasks to do"
+    if planned.to_do:
+        words += f", about {duration(seconds)} one after the other"
+        words += f", of which {gpu / 3600:.1f} GPU hours" if gpu else ""
+    note(words)
+    if unknown:
+        many = "1 task has" if unknown == 1 else f"{unknown} tasks have"
+        note(
+            f"{many} a size that is not known yet and is not counted: say `expect: {{layers: …, "
+            "width: …, parameters: …}` of the models in the study file"
+        )
+
+
+def _row(stage: StagePlan) -> list[str]:
+    from repscape.compute.memory import show_bytes
+
+    done = len(stage.tasks) - len(stage.to_do)
+    counts = [stage.stage, str(len(stage.tasks)), str(done), str(len(stage.to_do))]
+    if not stage.to_do:
+        return [*counts, "", "", "", ""]
+    if stage.unknown == len(stage.to_do):
+        return [*counts, "?", show_bytes(stage.bytes) if stage.bytes else "?", "?", "?"]
+    more = " + ?" if stage.unknown else ""
+    return [
+        *counts,
+        f"{stage.operations:.1e}{more}",
+        show_bytes(stage.bytes) + more,
+        duration(stage.seconds) + more,
+        show_bytes(stage.memory) + more,
+    ]
+
+
+def _record(planned: Plan, every_task: bool) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "study": planned.study.name,
+        "digest": planned.study.digest,
+        "stages": [
+            {
+                "stage": stage.stage,
+                "tasks": len(stage.tasks),
+                "to_do": len(stage.to_do),
+                "operations": stage.operations,
+                "bytes": stage.bytes,
+                "seconds": stage.seconds,
+                "gpu_seconds": stage.gpu_seconds,
+                "largest_memory": stage.memory,
+                "unknown": stage.unknown,
+            }
+            for stage in planned.stages
+        ],
+        "not_at_hand": [str(one) for one in planned.unresolved],
+    }
+    if every_task:
+        record["tasks"] = [
+            {
+                "key": one.task.key,
+                "stage": stage.stage,
+                "label": one.task.label,
+                "done": one.done,
+                "seconds": one.seconds,
+                "memory": one.cost.memory,
+            }
+            for stage in planned.stages
+            for one in stage.tasks
+        ]
+    return record

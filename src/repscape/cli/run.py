@@ -1,0 +1,114 @@
+"""`repscape run`: execute what is missing of a study, and write its outputs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from repscape.cli.output import JSON_HELP, note, print_json
+from repscape.cli.progress import display, first_line
+from repscape.cli.study_options import Out, Settings, StoreFolder, StudyName, places, read_study
+
+if TYPE_CHECKING:
+    from repscape.studies.run import StudyResult
+
+FAILED = 1
+
+
+def run(
+    study: StudyName,
+    executor: Annotated[
+        str, typer.Option(metavar="NAME", help="What runs the tasks: inline, processes, …")
+    ] = "inline",
+    settings: Settings = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STAGE",
+            help="One stage and what it needs: train, extract, compare, describe, tables, analyse.",
+        ),
+    ] = None,
+    out: Out = None,
+    store: StoreFolder = None,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Run a study: what is there already is not computed again.
+
+    Writes tables, figures and report.html. Kill it and run it again: it goes on where it was.
+    Several runs on one store share the work.
+
+    Exits with 1 if something failed; the rest is there, and another run tries it again.
+    """
+    run_and_tell(study, executor, settings, only, out, store, as_json)
+
+
+def run_and_tell(
+    name: str,
+    executor: str,
+    settings: list[str] | None,
+    only: str | None,
+    out: Out,
+    store: StoreFolder,
+    as_json: bool,
+) -> None:
+    """Run a study and print what came of it."""
+    study = read_study(name, settings)
+    from repscape.store import Store
+    from repscape.studies.builtin_studies import builtin_names
+    from repscape.studies.run import recompute_command, run_study
+
+    folder, store_folder = places(study, out, store)
+    command = recompute_command(name, settings or (), name in builtin_names())
+    with display(note if as_json else typer.echo, None if not as_json else False) as shown:
+        done = run_study(
+            study,
+            folder,
+            Store(store_folder),
+            executor,
+            only=only,
+            command=command,
+            tell=shown.event,
+            on_phase=shown.phase,
+        )
+    if as_json:
+        print_json(_record(done))
+    else:
+        _print(done)
+    if not done.complete:
+        raise typer.Exit(FAILED)
+
+
+def _record(done: StudyResult) -> dict[str, object]:
+    outputs = done.outputs
+    return {
+        "report": None if outputs is None else str(outputs.report),
+        "made": done.made,
+        "found": done.found,
+        "failed": [
+            {"task": one.label, "error": one.error, "message": one.message} for one in done.failed
+        ],
+        "blocked": done.blocked,
+        "missing": [asdict(one) for one in done.missing],
+        "headlines": [] if outputs is None else [asdict(one) for one in outputs.headlines],
+    }
+
+
+def _print(done: StudyResult) -> None:
+    if done.outputs is not None and done.outputs.headlines:
+        typer.echo("")
+        for headline in done.outputs.headlines:
+            typer.echo(f"{headline.value:>6}  {headline.label}")
+            typer.echo(f"{'':8}({headline.detail})")
+    for one in done.missing:
+        note(f"missing: {one.what}: {first_line(one.reason)}")
+    for failure in done.failed:
+        note(f"failed: {failure.label}: {failure.error}: {first_line(failure.message)}")
+    if done.blocked:
+        many = "1 task was" if done.blocked == 1 else f"{done.blocked} tasks were"
+        note(f"{many} not tried, since one that they need failed")
+    if not done.complete:
+        note("what is there is kept; run again to try what is missing")
+    if done.outputs is not None:
+        typer.echo(f"\nreport: {done.outputs.report}")

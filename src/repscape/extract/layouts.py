@@ -1,0 +1,99 @@
+"""Which axis of an output holds the features, read off the layers that made it.
+
+torch's own layers say it: a convolution gives (n, channels, …), a linear layer gives
+(n, …, features). What any other module gives is compared with those that ended before it, the
+last one first: the axis that is as long as that one's features is the axis of the features. If
+that leaves it open, and layers of the other kind have been seen, it is unclear, which is an
+error where it matters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from torch import nn
+
+Layout: TypeAlias = Literal["last", "first", "unclear", "sequence_first"]
+
+_FIRST = (
+    nn.modules.conv._ConvNd,
+    nn.modules.batchnorm._NormBase,
+    nn.GroupNorm,
+    nn.modules.pooling._MaxPoolNd,
+    nn.modules.pooling._AvgPoolNd,
+    nn.modules.pooling._AdaptiveAvgPoolNd,
+    nn.modules.pooling._AdaptiveMaxPoolNd,
+)
+_LAST = (nn.Linear, nn.Embedding, nn.MultiheadAttention, nn.RNNBase, nn.RMSNorm)
+_FEWEST_AXES = 3
+_REMEMBERED = 16
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The output of a layer of torch's own: where its features are, and how many."""
+
+    layout: Layout
+    shape: tuple[int, ...]
+
+    @property
+    def features(self) -> int:
+        return self.shape[1 if self.layout == "first" else -1]
+
+
+class LayoutReader:
+    """Reads the layout of every output of one forward pass, in the order of their ends."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._known: list[_Known] = []
+        self._kinds: set[tuple[bool, Layout]] = set()
+        self._any_sequence_first = any(map(_is_sequence_first, module.modules()))
+
+    def read(self, output: torch.Tensor, part: nn.Module | None) -> Layout:
+        """The layout of an output of `part` (None for what goes into a module)."""
+        if output.is_nested or output.ndim < _FEWEST_AXES:
+            return "last"
+        if part is not None and output.ndim == _FEWEST_AXES and _is_sequence_first(part):
+            return "sequence_first"
+        own = None if part is None else _own_layout(part, output)
+        if own is not None:
+            self._known = [_Known(own, tuple(output.shape)), *self._known[: _REMEMBERED - 1]]
+            self._kinds.add((output.ndim == _FEWEST_AXES, own))
+            return own
+        square = output.ndim == _FEWEST_AXES and output.shape[0] == output.shape[1]
+        return "unclear" if self._any_sequence_first and square else self._inferred(output)
+
+    def _inferred(self, output: torch.Tensor) -> Layout:
+        for known in self._known:
+            first, last = (output.shape[axis] == known.features for axis in (1, -1))
+            if first and last:
+                alike = [k.layout for k in self._known if k.shape[1:] == output.shape[1:]]
+                settled = known.shape[1:] == output.shape[1:] and len(set(alike)) == 1
+                return known.layout if settled else "unclear"
+            if first or last:
+                return "first" if first else "last"
+        tokens = output.ndim == _FEWEST_AXES
+        usual: Layout = "last" if tokens else "first"
+        other: Layout = "first" if tokens else "last"
+        return "unclear" if (tokens, other) in self._kinds else usual
+
+
+def _own_layout(part: nn.Module, output: torch.Tensor) -> Layout | None:
+    if isinstance(part, _FIRST):
+        return "first"
+    if isinstance(part, _LAST) or type(part) is nn.LayerNorm:
+        return "last"
+    if isinstance(part, nn.LayerNorm) and len(part.normalized_shape) == 1:
+        # A subclass may move the axes around: timm's LayerNorm2d works on channels first.
+        size = part.normalized_shape[0]
+        if output.shape[1] == size and output.shape[-1] == size:
+            return None
+        return "first" if output.shape[1] == size else "last"
+    return None
+
+
+def _is_sequence_first(part: nn.Module) -> bool:
+    """Whether a layer of torch takes and gives (tokens, samples, features)."""
+    return getattr(part, "batch_first", None) is False

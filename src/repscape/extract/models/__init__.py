@@ -1,0 +1,1 @@
+"""Where models come from: one module for each source, registered where it is defined."""

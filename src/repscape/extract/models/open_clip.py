@@ -1,0 +1,196 @@
+"""Towers of OpenCLIP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from repscape.errors import (
+    InvalidParameterError,
+    SampleError,
+    UnavailableModelError,
+    UnknownNameError,
+    did_you_mean,
+)
+from repscape.extract.marks import Marks
+from repscape.extract.models.base import (
+    LoadedModel,
+    ModelInputs,
+    Prepared,
+    chosen_device,
+    chosen_dtype,
+    model_source,
+)
+from repscape.extract.models.hf_towers import Tower
+from repscape.extract.models.images import ImageModel, counts_prefix, described, square
+from repscape.extract.models.structure import find_stacks, name_layers, watch
+from repscape.extract.models.weights import FILES, load_into, one_line
+from repscape.extract.revision import digest_of_weights
+from repscape.extras import import_extra
+
+_FEATURES = {"features": "features"}
+
+
+class _OpenClipTower(Tower):
+    """`features` is the output in the common space, before it is scaled to unit length."""
+
+    methods: Mapping[str, str] = {"image": "encode_image", "text": "encode_text"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OpenClipText(LoadedModel):
+    """The text tower; texts are padded to its full context, as when it was trained."""
+
+    tokenizer: Any
+    overlong: str
+    counts_special: bool
+
+    def prepare(self, content: Any) -> Prepared:
+        """Tokenize one text; see `LoadedModel.prepare`."""
+        if not isinstance(content, str):
+            raise SampleError(f"it is no text but a {type(content).__name__}")
+        if not content.strip():
+            raise SampleError("it is an empty text, which has no tokens")
+        ids = self.tokenizer(content)[0]
+        room = len(ids)
+        length = len(self.tokenizer(content, context_length=8 * room)[0].nonzero())
+        truncated = length > room
+        if truncated and self.overlong == "refuse":
+            raise SampleError(f"it has at least {length} tokens, and the model takes {room}")
+        return Prepared(ids, room, truncated)
+
+    def collate(self, prepared: Sequence[Prepared]) -> ModelInputs:
+        """Stack; see `LoadedModel.collate`."""
+        ids = torch.stack([one.content for one in prepared])
+        attended = self._is_text(ids)
+        counted = attended.clone()
+        if not self.counts_special:
+            counted[:, 0] = False
+            last = (attended.cumsum(1) * attended).argmax(1)
+            counted[torch.arange(len(ids)), last] = False
+        return ModelInputs({"text": ids}, Marks(counted, attended, ids))
+
+    def _is_text(self, ids: torch.Tensor) -> torch.Tensor:
+        inner = getattr(self.tokenizer, "tokenizer", None)
+        if inner is not None:
+            return torch.ne(ids, inner.pad_token_id)
+        end = ids.argmax(1, keepdim=True)  # the end of the text has the largest id
+        return torch.le(torch.arange(ids.shape[1]), end)
+
+    def _find_aliases(self) -> Mapping[str, str]:
+        inputs: Any = self.collate([self.prepare("a")]).to(self.device).arguments
+        calls = watch(self.module, lambda: self.module(**inputs))
+        model = self.module.get_submodule("model")
+        inside = "text" if hasattr(model, "text") else "transformer"
+        stacks = find_stacks(model.get_submodule(inside))
+        placed = {
+            prefix: frozenset(f"model.{inside}.{path}" for path in paths)
+            for prefix, paths in stacks.items()
+        }
+        return {**name_layers(self.module, calls, placed), **_FEATURES}
+
+
+@model_source("open_clip", "OpenCLIP: open_clip:ViT-B-32/laion2b_s34b_b79k")
+def load(
+    name: str,
+    written: str,
+    *,
+    tower: str | None = None,
+    weights: str | None = None,
+    pretrained: bool = True,
+    seed: int = 0,
+    dtype: str | torch.dtype = "float32",
+    device: str | torch.device | None = None,
+    special_tokens: str | None = None,
+    overlong: str = "truncate",
+) -> LoadedModel:
+    """Load one tower of a model of OpenCLIP.
+
+    Parameters
+    ----------
+    name, written : str
+        Architecture and published weights with a slash between, and what the user wrote.
+    tower : str
+        `image` or `text`; it has to be chosen.
+    weights : str, optional
+        A file of weights, `.safetensors` or `.pt`, instead of published ones.
+    pretrained : bool
+        False: weights drawn from `seed`, an untrained control.
+    seed : int
+        For `pretrained=False`.
+    dtype, device
+        See `load_model`.
+    special_tokens : {"include", "exclude"}
+        Whether class token, start and end count when all positions are pooled.
+    overlong : {"truncate", "refuse"}
+        What happens to a text that is longer than the context.
+    """
+    library = import_extra("open_clip", "vision", f"the model {written!r}")
+    if tower not in ("image", "text"):
+        raise InvalidParameterError(
+            f"{written!r} has a tower for each modality: choose tower='image' or 'text', "
+            f"not {tower!r}"
+        )
+    architecture, _, tag = name.partition("/")
+    _check_names(library, architecture, tag, weights, pretrained, written)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model, _, transform = library.create_model_and_transforms(
+                architecture, pretrained=tag if pretrained and weights is None else None
+            )
+    except (OSError, RuntimeError, ValueError) as problem:
+        raise UnavailableModelError(f"model {written!r}: {one_line(problem)}") from problem
+    if weights is not None:
+        load_into(model, weights)
+    placed = chosen_device(device)
+    module = _OpenClipTower(model, tower).eval().to(device=placed, dtype=chosen_dtype(dtype))
+    includes = counts_prefix(special_tokens)
+    common: dict[str, Any] = {
+        "name": written,
+        "revision": digest_of_weights(model),
+        "module": module,
+        "device": placed,
+        "tags": {"architecture": architecture, "weights": tag or "own"},
+    }
+    if tower == "text":
+        tokenizer = library.get_tokenizer(architecture)
+        return OpenClipText(
+            **common,
+            modality="text",
+            preprocessing=f"tower=text; tokenizer={type(tokenizer).__name__} of {architecture}; "
+            f"special_tokens={special_tokens or 'include'}",
+            tokenizer=tokenizer,
+            overlong=overlong,
+            counts_special=includes,
+        )
+    size = getattr(getattr(model.visual, "conv1", None), "kernel_size", None)
+    in_a_row = hasattr(model.visual, "class_embedding")
+    return ImageModel(
+        **common,
+        modality="image",
+        preprocessing=f"tower=image; {described(transform, special_tokens)}",
+        transform=transform,
+        patch=square(size) if in_a_row and size is not None else None,
+        counts_prefix=includes,
+        inside="model.visual",
+        argument="image",
+        more_aliases=_FEATURES,
+    )
+
+
+def _check_names(
+    library: Any, architecture: str, tag: str, weights: str | None, pretrained: bool, written: str
+) -> None:
+    if architecture not in library.list_models():
+        hint = did_you_mean(architecture, library.list_models())
+        raise UnknownNameError(f"model {written!r}: {hint}")
+    known = library.list_pretrained_tags_by_model(architecture)
+    if pretrained and weights is None and tag not in known:
+        hint = did_you_mean(tag, known)
+        raise UnknownNameError(f"model {written!r}: no weights {tag!r} for {architecture}: {hint}")
+    if weights is not None and not weights.endswith(FILES):
+        raise InvalidParameterError(f"weights={weights!r}: name a file ({', '.join(FILES)})")

@@ -1,0 +1,96 @@
+"""Image models of timm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from repscape.errors import UnavailableModelError, UnknownNameError, did_you_mean
+from repscape.extract.models.base import LoadedModel, chosen_device, chosen_dtype, model_source
+from repscape.extract.models.images import (
+    ImageModel,
+    classifier_aliases,
+    counts_prefix,
+    described,
+    square,
+)
+from repscape.extract.models.weights import load_into, one_line
+from repscape.extract.revision import digest_of_weights
+from repscape.extras import import_extra
+
+
+@model_source("timm", "PyTorch Image Models: timm:vit_small_patch14_dinov2.lvd142m")
+def load(
+    name: str,
+    written: str,
+    *,
+    weights: str | None = None,
+    pretrained: bool = True,
+    seed: int = 0,
+    dtype: str | torch.dtype = "float32",
+    device: str | torch.device | None = None,
+    special_tokens: str | None = None,
+    arguments: dict[str, Any] | None = None,
+) -> LoadedModel:
+    """Load a model of timm with its own transform of images.
+
+    Parameters
+    ----------
+    name, written : str
+        The name in timm, and what the user wrote.
+    weights : str, optional
+        A file of weights, `.safetensors` or `.pt`, instead of the published ones.
+    pretrained : bool
+        False: weights drawn from `seed`, an untrained control.
+    seed : int
+        For `pretrained=False`.
+    dtype, device
+        See `load_model`.
+    special_tokens : {"include", "exclude"}
+        Whether class token and registers count when all positions are pooled.
+    arguments : dict, optional
+        Further arguments of `timm.create_model`, e.g. `{"img_size": 224}`.
+    """
+    library = import_extra("timm", "vision", f"the model {written!r}")
+    if not library.is_model(name.partition(".")[0]) and not name.startswith(("hf-hub:", "hf_hub:")):
+        known = library.list_models()
+        raise UnknownNameError(f"model {written!r}: {did_you_mean(name.partition('.')[0], known)}")
+    published = pretrained and weights is None
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module = library.create_model(name, pretrained=published, **(arguments or {}))
+    except (OSError, RuntimeError, ValueError) as problem:
+        raise UnavailableModelError(f"model {written!r}: {one_line(problem)}") from problem
+    if weights is not None:
+        load_into(module, weights)
+    placed = chosen_device(device)
+    module = module.eval().to(device=placed, dtype=chosen_dtype(dtype))
+    config = library.data.resolve_model_data_config(module)
+    size = getattr(getattr(module, "patch_embed", None), "img_size", None)
+    if size is not None:  # the user may have asked for another than that of the weights
+        config["input_size"] = (config["input_size"][0], *size)
+    transform = library.data.create_transform(**config, is_training=False)
+    prefix = getattr(module, "num_prefix_tokens", None)
+    size = getattr(getattr(module, "patch_embed", None), "patch_size", None)
+    count = str(sum(p.numel() for p in module.parameters()))
+    return ImageModel(
+        name=written,
+        revision=digest_of_weights(module),
+        modality="image",
+        module=module,
+        preprocessing=described(transform, special_tokens),
+        device=placed,
+        tags={"architecture": name.partition(".")[0], "parameters": count},
+        transform=transform,
+        patch=None if prefix is None or size is None else square(size),
+        prefix=prefix,
+        counts_prefix=counts_prefix(special_tokens),
+        more_aliases=classifier_aliases(module, _classifier(module)),
+    )
+
+
+def _classifier(module: Any) -> str | None:
+    head = module.get_classifier() if hasattr(module, "get_classifier") else None
+    return next((name for name, part in module.named_modules() if name and part is head), None)

@@ -1,0 +1,101 @@
+"""Image models of torchvision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from repscape.errors import (
+    InvalidParameterError,
+    UnavailableModelError,
+    UnknownNameError,
+    did_you_mean,
+)
+from repscape.extract.models.base import LoadedModel, chosen_device, chosen_dtype, model_source
+from repscape.extract.models.images import (
+    ImageModel,
+    classifier_aliases,
+    counts_prefix,
+    described,
+    square,
+)
+from repscape.extract.models.weights import FILES, load_into, one_line
+from repscape.extract.revision import digest_of_weights
+from repscape.extras import import_extra
+
+
+@model_source("torchvision", "torchvision: torchvision:resnet50")
+def load(
+    name: str,
+    written: str,
+    *,
+    weights: str = "DEFAULT",
+    pretrained: bool = True,
+    seed: int = 0,
+    dtype: str | torch.dtype = "float32",
+    device: str | torch.device | None = None,
+    special_tokens: str | None = None,
+) -> LoadedModel:
+    """Load a model of torchvision with the transform of its weights.
+
+    Parameters
+    ----------
+    name, written : str
+        The name in torchvision, and what the user wrote.
+    weights : str
+        Which of the published weights (`DEFAULT`, `IMAGENET1K_V1`, …), or a file of weights,
+        `.safetensors` or `.pt`; then the transform is that of the default weights.
+    pretrained : bool
+        False: weights drawn from `seed`, an untrained control.
+    seed : int
+        For `pretrained=False`.
+    dtype, device
+        See `load_model`.
+    special_tokens : {"include", "exclude"}
+        Whether a class token counts when all positions are pooled.
+    """
+    models = import_extra("torchvision", "vision", f"the model {written!r}").models
+    if name not in models.list_models():
+        raise UnknownNameError(f"model {written!r}: {did_you_mean(name, models.list_models())}")
+    is_file = weights.endswith(FILES)
+    published = models.get_model_weights(name)
+    chosen = _chosen(published, "DEFAULT" if is_file else weights, written)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module = models.get_model(name, weights=chosen if pretrained and not is_file else None)
+    except (OSError, RuntimeError) as problem:
+        raise UnavailableModelError(f"model {written!r}: {one_line(problem)}") from problem
+    if is_file:
+        load_into(module, weights)
+    placed = chosen_device(device)
+    module = module.eval().to(device=placed, dtype=chosen_dtype(dtype))
+    transform = chosen.transforms()
+    count = str(sum(p.numel() for p in module.parameters()))
+    return ImageModel(
+        name=written,
+        revision=digest_of_weights(module),
+        modality="image",
+        module=module,
+        preprocessing=described(transform, special_tokens),
+        device=placed,
+        tags={"architecture": name, "parameters": count},
+        transform=transform,
+        patch=square(module.patch_size) if hasattr(module, "class_token") else None,
+        counts_prefix=counts_prefix(special_tokens),
+        more_aliases=classifier_aliases(module, _classifier(module)),
+    )
+
+
+def _chosen(published: Any, weights: str, written: str) -> Any:
+    if weights not in published.__members__:
+        hint = did_you_mean(weights, published.__members__)
+        raise InvalidParameterError(f"weights={weights!r} for {written!r}: {hint}")
+    return published[weights]
+
+
+def _classifier(module: torch.nn.Module) -> str | None:
+    """The last linear layer, by torchvision's own order of definition."""
+    linear = [n for n, part in module.named_modules() if isinstance(part, torch.nn.Linear)]
+    return linear[-1] if linear else None

@@ -1,0 +1,113 @@
+"""What computes windows: here, with samples prepared ahead and batches that shrink to fit."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Protocol, TypeAlias
+
+from repscape.extract.forward import Forward, RowsOf, Wanted, free_memory, is_out_of_memory
+from repscape.extract.windows import Prepared, Window
+
+Computed: TypeAlias = tuple[Window, RowsOf | None]
+_AHEAD = 2
+
+
+class Plan(Protocol):
+    """How samples are put into batches; see `loop.JointPlan`."""
+
+    can_shrink: bool
+
+    def batch_samples(self) -> int:
+        """The samples of a batch from the next row on."""
+
+    def shrink(self, size: int) -> int:
+        """Record that batches of `size` do not fit into memory; return the next smaller."""
+
+
+class Runner(Protocol):
+    """Computes the rows of windows; a context manager."""
+
+    def __enter__(self) -> Runner:
+        """Begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let go of workers."""
+
+    def run(
+        self, windows: Iterator[Window], done: float, plan: Plan, learned: RowsOf
+    ) -> Iterator[Computed]:
+        """Yield every window with its rows, or with None where its samples are `done`.
+
+        Each window must be dealt with before the next is asked for, since the plan is read
+        for the rows that come next. `learned` are rows of the first window, known already.
+        """
+
+
+class LocalRunner:
+    """Computes in this process, while a thread prepares the next windows."""
+
+    def __init__(self, forward: Forward, wanted: Wanted) -> None:
+        self._forward = forward
+        self._wanted = wanted
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="repscape-prepare")
+
+    def __enter__(self) -> LocalRunner:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def run(
+        self, windows: Iterator[Window], done: float, plan: Plan, learned: RowsOf
+    ) -> Iterator[Computed]:
+        """See `Runner.run`."""
+        for window, prepared in self._ahead(windows, done, _AHEAD if plan.can_shrink else 0):
+            if prepared is None:
+                yield window, None
+            elif learned and window.start == 0:
+                yield window, learned
+            else:
+                ready = prepared.result()
+                yield completed(window, ready), self._compute(window, ready, plan)
+
+    def _compute(self, window: Window, prepared: Prepared, plan: Plan) -> RowsOf:
+        size = plan.batch_samples()
+        while True:
+            try:
+                return self._forward.window(prepared, len(window), size, self._wanted)
+            except Exception as problem:
+                if not plan.can_shrink or size == 1 or not is_out_of_memory(problem):
+                    raise
+            free_memory()
+            size = plan.shrink(min(size, len(window)))
+
+    def _ahead(
+        self, windows: Iterator[Window], done: float, count: int
+    ) -> Iterator[tuple[Window, Future[Prepared] | None]]:
+        """The windows, with those after the current one being prepared already."""
+        waiting: deque[tuple[Window, Future[Prepared] | None]] = deque()
+        for window in windows:
+            todo = window.stop > done
+            waiting.append((window, self._thread.submit(window.prepare) if todo else None))
+            if len(waiting) > count:
+                yield waiting.popleft()
+        yield from waiting
+
+
+def completed(window: Window, prepared: Prepared) -> Window:
+    """The window with what became known of its samples when they were prepared."""
+    columns = {**window.columns, **prepared.columns}
+    return Window(window.start, window.ids, window.labels, columns, window.prepare)

@@ -1,0 +1,106 @@
+"""Which tables of scores serve a study: those that are there, and one more for what is new.
+
+The decision is written down in the store before anything is computed. So a run that was killed
+goes on with the same parts, two drivers agree, and a study that is run again finds the same
+tables: the bytes of its results depend on the study file and on which studies came before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from repscape.studies.pairs import Pairs, all_pairs, cover
+from repscape.studies.steps.score import KIND as SCORES
+from repscape.studies.steps.score import VERSION as SCORES_VERSION
+from repscape.tasks import Recipe, digest_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from repscape.store import Store
+
+KIND = "cover"
+VERSION = 1
+
+
+class Covers:
+    """Chooses parts; with `record`, writes each choice down.
+
+    Parameters
+    ----------
+    store : Store, optional
+        Without one nothing is known and nothing is recorded.
+    record : bool
+        Planning does not record; running does.
+    """
+
+    def __init__(self, store: Store | None, record: bool = False) -> None:
+        self._store, self._record = store, record
+
+    def parts(
+        self,
+        family: Mapping[str, Any],
+        keys: Sequence[str],
+        group: int | None = None,
+        additive: bool = True,
+    ) -> list[Pairs]:
+        """The parts that hold all pairs of these extractions.
+
+        Parameters
+        ----------
+        family
+            All that determines a score beside the two representations.
+        keys
+            The extractions, in the order of the study.
+        group
+            How many models a side new parts have.
+        additive
+            Whether the scores of a pair do not depend on what else is there.
+        """
+        if not additive or self._store is None:
+            return all_pairs(keys, None if not additive else group)
+        recipe = _recipe(family, keys)
+        if self._store.has(recipe.key):
+            return _read(self._store.read_table(recipe.key))
+        chosen = cover(keys, self._known.get(digest_json(family), ()), group)
+        if not self._record:
+            return chosen
+        # Another driver may be first: what stands in the store counts.
+        self._store.write_table(recipe, _frame(chosen))
+        return _read(self._store.read_table(recipe.key))
+
+    @cached_property
+    def _known(self) -> dict[str, list[Pairs]]:
+        """The committed parts by family, the largest first."""
+        assert self._store is not None
+        found: dict[str, list[tuple[int, str, Pairs]]] = {}
+        for key in self._store.keys(SCORES):
+            recipe = self._store.manifest(key).recipe
+            if recipe.version != SCORES_VERSION:
+                continue
+            parameters = dict(recipe.parameters)
+            part = Pairs.from_dict(parameters.pop("pairs"))
+            entry = (-len(part.keys), key, part)
+            found.setdefault(digest_json(parameters), []).append(entry)
+        return {
+            family: [part for *_, part in sorted(entries, key=lambda entry: entry[:2])]
+            for family, entries in found.items()
+        }
+
+
+def _recipe(family: Mapping[str, Any], keys: Sequence[str]) -> Recipe:
+    inputs = {key: key for key in sorted(keys)}
+    return Recipe(KIND, VERSION, {"of": dict(family), "scores": SCORES_VERSION}, inputs)
+
+
+def _frame(parts: Sequence[Pairs]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame({"pairs": [json.dumps(part.to_dict()) for part in parts]})
+
+
+def _read(table: pd.DataFrame) -> list[Pairs]:
+    return [Pairs.from_dict(json.loads(text)) for text in table["pairs"]]

@@ -1,0 +1,183 @@
+"""What a task will cost, before it runs: operations, bytes, time, memory. Orders of magnitude.
+
+Operations are multiplications with additions counted as two. Sizes come from representations
+that the store has, else from what the study file or the training step says to `expect`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
+from repscape.errors import RepscapeError
+from repscape.measures.base import Measure, get_measure
+
+if TYPE_CHECKING:
+    from repscape.store import Store
+    from repscape.studies.phases import Extraction
+
+CPU_RATE = 2e10
+"""Operations per second of one processor core in these computations (measured: benchmarks)."""
+GPU_RATE = 5e13
+"""Operations per second of one GPU in forward passes, at about a sixth of an A100's peak."""
+OVERHEAD = 0.02
+"""Seconds that a task takes beside its operations."""
+FLOAT = 4
+ROW_BYTES = 120
+_SMALL = 2**28
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one task takes; None where a size is not known."""
+
+    operations: float | None
+    bytes: float | None
+    memory: float | None
+
+    def seconds(self, cpus: int, gpus: int) -> float | None:
+        """The time that it takes with these resources."""
+        if self.operations is None:
+            return None
+        rate = gpus * GPU_RATE if gpus else cpus * CPU_RATE
+        return OVERHEAD + self.operations / rate
+
+
+@dataclass(frozen=True)
+class Size:
+    """The representations of one model on one data set: samples, and features of each layer."""
+
+    n: int
+    widths: tuple[int, ...]
+    parameters: float | None = None
+    tokens: int = 1
+
+    @property
+    def features(self) -> int:
+        """Σ d over the layers."""
+        return sum(self.widths)
+
+
+UNKNOWN = Cost(None, None, None)
+_Pairwise: TypeAlias = "Callable[[int, Sequence[int], int], float]"
+
+
+def size_of(extraction: Extraction, store: Store | None) -> Size | None:
+    """How large the representations of one pooling are, if that is known."""
+    expect = extraction.model.expected
+    tokens = int(expect.get("tokens", 1))
+    parameters = expect.get("parameters")
+    if store is not None and store.has(extraction.task.key):
+        table = store.read_table(extraction.task.key)
+        first = table[table["pooling"] == table["pooling"].iloc[0]]
+        widths = tuple(int(d) for d in first["d"])
+        return Size(int(table["n"].iloc[0]), widths, parameters, tokens)
+    samples = extraction.samples
+    if samples is None and extraction.data.entry.expect is not None:
+        samples = extraction.data.entry.expect.samples
+    if samples is None or "layers" not in expect or "width" not in expect:
+        return None
+    widths = (int(expect["width"]),) * int(expect["layers"])
+    return Size(samples, widths, parameters, tokens)
+
+
+def cost_of_extraction(size: Size | None, poolings: int, batch: int) -> Cost:
+    """A forward pass over the data: two operations per parameter and token."""
+    if size is None:
+        return UNKNOWN
+    written = float(FLOAT * size.n * size.features * poolings)
+    if size.parameters is None:
+        return Cost(None, written, None)
+    activations = FLOAT * batch * size.tokens * max(size.widths) * 8
+    return Cost(
+        2 * size.parameters * size.tokens * size.n,
+        written,
+        FLOAT * size.parameters + activations,
+    )
+
+
+def cost_of_scores(
+    measure: str,
+    sizes: Sequence[Size | None],
+    pairs: float,
+    permutations: int,
+    memory_limit: str | None,
+) -> Cost:
+    """One table of scores: what is done once per layer, and what is done per pair and null."""
+    known = [size for size in sizes if size is not None]
+    if len(known) < len(sizes) or not known:
+        return UNKNOWN
+    chosen = get_measure(measure)
+    n = max(size.n for size in known)
+    widths = [d for size in known for d in size.widths]
+    operations = _family(chosen)(n, widths, int(pairs))
+    if permutations:
+        operations += pairs * permutations * _per_permutation(chosen, n, max(widths))
+    limit = parse_bytes(memory_limit or DEFAULT_MEMORY_LIMIT)
+    inputs = FLOAT * n * sum(widths)
+    held = min(_states(chosen, n, widths), limit)
+    return Cost(operations, ROW_BYTES * pairs, inputs + held)
+
+
+def cost_of_profile(sizes: Sequence[Size | None], controls: int) -> Cost:
+    """The neighbours of every layer."""
+    known = [size for size in sizes if size is not None]
+    if len(known) < len(sizes) or not known:
+        return UNKNOWN
+    operations = sum(2.0 * size.n**2 * size.features for size in known) * (1 + controls)
+    layers = sum(len(size.widths) for size in known)
+    memory = max(FLOAT * size.n * max(size.widths) for size in known) + _SMALL
+    return Cost(operations, 40.0 * ROW_BYTES * layers, memory)
+
+
+def _family(measure: Measure[Any]) -> _Pairwise:
+    return _FAMILIES.get(measure.declared.family, _pair_by_pair)
+
+
+def _gram(n: int, widths: Sequence[int], pairs: int) -> float:
+    """One sweep over tiles: n²Σd for the kernels, n²M² for their inner products."""
+    return float(n) ** 2 * sum(widths) + 2.0 * n**2 * pairs
+
+
+def _neighbours(n: int, widths: Sequence[int], pairs: int) -> float:
+    return 2.0 * n**2 * sum(widths) + 50.0 * n * pairs
+
+
+def _factorised(n: int, widths: Sequence[int], pairs: int) -> float:
+    """A thin factorization per layer, then products of the factors and their singular values."""
+    return sum(4.0 * n * d * min(n, d) for d in widths) + pairs * _cross(n, max(widths))
+
+
+def _pair_by_pair(n: int, widths: Sequence[int], pairs: int) -> float:
+    return 2.0 * n * sum(widths) + pairs * _cross(n, max(widths))
+
+
+def _cross(n: int, d: int) -> float:
+    r = min(n, d)
+    return 2.0 * r * r * d + 10.0 * float(r) ** 3
+
+
+def _per_permutation(measure: Measure[Any], n: int, d: int) -> float:
+    family = _family(measure)
+    if family is _gram:
+        return 2.0 * float(n) ** 2
+    if family is _neighbours:
+        return 50.0 * n
+    return 2.0 * n * d * min(n, d) + _cross(n, d)
+
+
+def _states(measure: Measure[Any], n: int, widths: Sequence[int]) -> float:
+    try:
+        return float(sum(measure.core.state_bytes(n, d) for d in widths))
+    except RepscapeError:
+        return 0.0
+
+
+_FAMILIES: dict[str, _Pairwise] = {
+    "Gram and RDM": _gram,
+    "neighbours": _neighbours,
+    "alignment": _factorised,
+    "CCA": _factorised,
+}

@@ -1,0 +1,210 @@
+"""`plan_study`: the tasks of a study, what is there already, and what the rest will cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from repscape.studies.covers import Covers
+from repscape.studies.estimate import (
+    UNKNOWN,
+    Cost,
+    Size,
+    cost_of_extraction,
+    cost_of_profile,
+    cost_of_scores,
+    size_of,
+)
+from repscape.studies.first_phase import begin
+from repscape.studies.pairs import Pairs
+from repscape.studies.phases import Beginning, Extraction, Group, Middle
+from repscape.studies.resolve import Unresolved
+from repscape.studies.schema import STAGES
+from repscape.studies.second_phase import continue_
+from repscape.studies.third_phase import end
+from repscape.tasks import Task
+
+if TYPE_CHECKING:
+    from repscape.store import Store
+    from repscape.studies.study import Study
+
+DEFAULT_BATCH = 32
+_TABLES = Cost(1e6, 1e6, 2.0**27)
+
+
+@dataclass(frozen=True)
+class PlannedTask:
+    """One task, whether its artefact is there, and what it costs."""
+
+    task: Task
+    done: bool
+    cost: Cost
+
+    @property
+    def seconds(self) -> float | None:
+        """The time that it takes with its resources."""
+        return self.cost.seconds(self.task.resources.cpus, self.task.resources.gpus)
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """The tasks of one stage; sums are over those that are still to do."""
+
+    stage: str
+    tasks: tuple[PlannedTask, ...]
+
+    @property
+    def to_do(self) -> tuple[PlannedTask, ...]:
+        """The tasks whose artefacts are missing."""
+        return tuple(one for one in self.tasks if not one.done)
+
+    @property
+    def operations(self) -> float:
+        """Of the tasks to do, as far as known."""
+        return sum(one.cost.operations or 0.0 for one in self.to_do)
+
+    @property
+    def bytes(self) -> float:
+        """That the tasks to do will write, as far as known."""
+        return sum(one.cost.bytes or 0.0 for one in self.to_do)
+
+    @property
+    def seconds(self) -> float:
+        """Of the tasks to do, one after the other, as far as known."""
+        return sum(one.seconds or 0.0 for one in self.to_do)
+
+    @property
+    def gpu_seconds(self) -> float:
+        """GPUs times seconds of the tasks to do, as far as known."""
+        return sum((one.seconds or 0.0) * one.task.resources.gpus for one in self.to_do)
+
+    @property
+    def memory(self) -> float:
+        """The most that one of the tasks to do holds, as far as known."""
+        return max((one.cost.memory or 0.0 for one in self.to_do), default=0.0)
+
+    @property
+    def unknown(self) -> int:
+        """How many of the tasks to do have a size that is not known."""
+        return sum(one.cost.operations is None for one in self.to_do)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study will do."""
+
+    study: Study
+    stages: tuple[StagePlan, ...]
+    unresolved: tuple[Unresolved, ...] = ()
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks there are."""
+        return sum(len(stage.tasks) for stage in self.stages)
+
+    @property
+    def to_do(self) -> int:
+        """How many of them are still to do."""
+        return sum(len(stage.to_do) for stage in self.stages)
+
+
+def plan_study(study: Study, store: Store | None) -> Plan:
+    """Compile a study and estimate what is missing; nothing is computed or written.
+
+    Models and data that cannot be opened here are planned by what the file says to `expect`.
+
+    Parameters
+    ----------
+    study : Study
+    store : Store, optional
+        None where there is none yet.
+    """
+    beginning = begin(study, hopeful=True)
+    middle = continue_(study, beginning.extractions, Covers(store))
+    last = end(study, beginning, middle.groups)
+    costs = _Costs(study, beginning, middle, store)
+    kinds = {task.recipe.kind for task in (*beginning.tasks, *middle.tasks, *last.tasks)}
+    done = set() if store is None else {key for kind in kinds for key in store.keys(kind)}
+    by_stage: dict[str, list[PlannedTask]] = {stage: [] for stage in STAGES}
+    for task in (*beginning.tasks, *middle.tasks, *last.tasks):
+        by_stage[task.stage].append(PlannedTask(task, task.key in done, costs.of(task)))
+    stages = tuple(StagePlan(stage, tuple(tasks)) for stage, tasks in by_stage.items() if tasks)
+    return Plan(study, stages, beginning.unresolved)
+
+
+class _Costs:
+    """The cost of every task of a study."""
+
+    def __init__(
+        self, study: Study, beginning: Beginning, middle: Middle, store: Store | None
+    ) -> None:
+        self.study = study
+        self.poolings = len(study.file.poolings)
+        self.sizes: dict[str, Size | None] = {
+            one.task.key: size_of(one, store) for one in beginning.extractions
+        }
+        self.known: dict[str, Cost] = {}
+        for model in study.models:
+            if model.by == "train" and model.name in beginning.trainings:
+                self.known[beginning.trainings[model.name].key] = _training(model.expected)
+        for extraction in beginning.extractions:
+            self.known[extraction.task.key] = self._extraction(extraction)
+        for group in middle.groups:
+            for task in group.parts:
+                self.known[task.key] = self._part(group, task)
+
+    def of(self, task: Task) -> Cost:
+        """The cost of a task; tables and analyses are small."""
+        return self.known.get(task.key, _TABLES)
+
+    def _extraction(self, extraction: Extraction) -> Cost:
+        if extraction.model.by == "read":
+            return _TABLES
+        batch = self.study.file.extract.batch_size or DEFAULT_BATCH
+        return cost_of_extraction(self.sizes[extraction.task.key], self.poolings, batch)
+
+    def _part(self, group: Group, task: Task) -> Cost:
+        parameters: Mapping[str, Any] = task.recipe.parameters
+        if group.what != "scores":
+            sizes = [self.sizes.get(key) for key in task.recipe.inputs]
+            return cost_of_profile(sizes, len(parameters["controls"]))
+        part = Pairs.from_dict(parameters["pairs"])
+        sizes = [self.sizes.get(key) for key in part.keys]
+        null = parameters["null"] or {}
+        count = _layer_pairs(part, self.sizes, parameters["which"])
+        return cost_of_scores(
+            group.name,
+            sizes,
+            count,
+            null.get("n_permutations", 0),
+            self.study.file.compare.memory_limit,
+        )
+
+
+def _training(expected: Mapping[str, float]) -> Cost:
+    operations = expected.get("training_operations")
+    parameters = expected.get("parameters")
+    if operations is None or parameters is None:
+        return UNKNOWN
+    return Cost(operations, 4 * parameters, 16 * parameters + 2.0**28)
+
+
+def _layer_pairs(part: Pairs, sizes: Mapping[str, Size | None], which: str) -> float:
+    """How many pairs of layers the pairs of models have."""
+    count = {key: len(size.widths) for key, size in sizes.items() if size is not None}
+
+    def inside(keys: Sequence[str]) -> float:
+        total = sum(count.get(key, 0) for key in keys)
+        within = sum(count.get(key, 0) * (count.get(key, 0) - 1) / 2 for key in keys)
+        if which == "within_models":
+            return within
+        if which == "between_models":
+            return total * (total - 1) / 2 - within
+        return total * (total - 1) / 2
+
+    across = sum(count.get(key, 0) for key in part.rows) * sum(
+        count.get(key, 0) for key in part.columns
+    )
+    further = sum(count.get(a, 0) * count.get(b, 0) for a, b in part.further)
+    return inside(part.within) + (0.0 if which == "within_models" else across + further)

@@ -1,0 +1,93 @@
+"""Content revisions of the models and data of a study, found when it is planned."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from repscape.data.load_data import load_data
+from repscape.data.source import DataSource
+from repscape.errors import RepscapeError
+from repscape.extract.models.base import load_model
+from repscape.extract.models.weights import digest_of_folder
+from repscape.studies.hub import settle_for_what_is_here, without_progress_bars
+from repscape.studies.study import Data, Model, Study
+
+_COMMIT = re.compile("[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class Unresolved:
+    """A model or data set that is not at hand, and why; the rest of the study goes on."""
+
+    what: str
+    name: str
+    reason: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.name!r} ({self.place}): {self.reason}"
+
+
+@dataclass(frozen=True)
+class ResolvedData:
+    """A data set at hand: its content revision, split and number of samples."""
+
+    revision: str
+    split: str | None
+    samples: int | None
+
+
+def load_samples(
+    source: str, options: Mapping[str, Any], subset: Mapping[str, Any] | None
+) -> DataSource:
+    """The data set of this name, or the part of it that a study asks for."""
+    samples = load_data(source, **options)
+    if not subset:
+        return samples
+    drawn = "random" in subset or "per_class" in subset
+    return samples.subset(**{k: v for k, v in subset.items() if drawn or k != "seed"})
+
+
+def resolve_data(study: Study, data: Data) -> ResolvedData | Unresolved:
+    """Find the content revision of a data set; decoding no sample."""
+    try:
+        found = load_samples(data.source, data.options, plain_subset(data))
+        return ResolvedData(found.revision, found.split, len(found))
+    except (RepscapeError, OSError, ImportError) as problem:
+        place = study.source.place([*data.path, "data"])
+        return Unresolved("data set", data.name, str(problem), place)
+
+
+def plain_subset(data: Data) -> dict[str, Any] | None:
+    """The subset as plain JSON values."""
+    return None if data.subset is None else data.subset.model_dump(exclude_none=True)
+
+
+def model_revision(study: Study, model: Model) -> str | Unresolved:
+    """Find the content revision of a model that `load_model` loads."""
+    try:
+        known = _known_revision(model)
+        if known is not None:
+            return known
+        if model.source.startswith("hf:"):
+            settle_for_what_is_here()
+            without_progress_bars()
+        return load_model(model.source, **model.options).revision
+    except (RepscapeError, OSError, ImportError) as problem:
+        place = study.source.place([*model.path, "model"])
+        return Unresolved("model", model.name, str(problem), place)
+
+
+def _known_revision(model: Model) -> str | None:
+    """What `load_model` will say, where that is known without loading weights."""
+    prefix, _, location = model.source.partition(":")
+    pretrained = model.options.get("pretrained", True)
+    folder = Path(location if prefix == "hf" else model.source).expanduser()
+    if pretrained and folder.is_dir():
+        return digest_of_folder(folder)
+    commit = str(model.options.get("revision", ""))
+    return commit if prefix == "hf" and pretrained and _COMMIT.fullmatch(commit) else None

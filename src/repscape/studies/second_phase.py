@@ -1,0 +1,121 @@
+"""The second phase: scores and descriptions of the representations that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from repscape.studies.covers import Covers
+from repscape.studies.pairs import Pairs
+from repscape.studies.phases import Extraction, Group, Middle
+from repscape.studies.steps import describe as describe_step
+from repscape.studies.steps import score as score_step
+from repscape.studies.study import Study
+from repscape.tasks import Recipe, Task
+
+
+def continue_(study: Study, extractions: Sequence[Extraction], covers: Covers) -> Middle:
+    """Make the tasks of the second phase for these extractions."""
+    groups: list[Group] = []
+    for data in study.data:
+        here = tuple(one for one in extractions if one.data is data)
+        for pooling in study.file.poolings if here else ():
+            groups += [_scores(study, name, pooling, here, covers) for name in study.measures]
+            for what, names in (("descriptor", study.descriptors), ("measure", study.between)):
+                groups += [_profiles(study, what, name, pooling, here) for name in names]
+    return Middle(tuple(groups))
+
+
+def _scores(
+    study: Study, measure: str, pooling: str, here: tuple[Extraction, ...], covers: Covers
+) -> Group:
+    settings, significance = study.file.compare, study.file.significance
+    null = None
+    if significance is not None and measure in study.calibrated:
+        null = {
+            "null": significance.method,
+            "n_permutations": significance.permutations,
+            "seed": significance.seed,
+        }
+    family = {
+        "measure": measure,
+        "pooling": pooling,
+        "which": settings.pairs,
+        "align": settings.align,
+        "null": null,
+    }
+    by_key = {one.task.key: one for one in here}
+    parts = covers.parts(family, list(by_key), settings.group, settings.align == "strict")
+    tasks = tuple(_scores_task(study, family, part, by_key, len(parts)) for part in parts)
+    return Group("scores", measure, here[0].data, here[0].split, pooling, here, tasks)
+
+
+def _scores_task(
+    study: Study,
+    family: Mapping[str, Any],
+    part: Pairs,
+    by_key: Mapping[str, Extraction],
+    parts: int,
+) -> Task:
+    settings = study.file.compare
+    inside = [by_key[key] for key in part.keys if key in by_key]
+    label = f"{family['measure']} on {inside[0].data.name}"
+    if len(study.file.poolings) > 1:
+        label += f", {family['pooling']}"
+    if parts > 1:
+        label += f", {len(part.keys)} models"
+    return Task(
+        score_recipe(family, part),
+        "repscape.studies.steps.score:run_scores",
+        label,
+        "compare",
+        {"memory_limit": settings.memory_limit, "device": settings.device},
+        tuple(one.task for one in inside),
+        study.resources("compare"),
+    )
+
+
+def score_recipe(family: Mapping[str, Any], part: Pairs) -> Recipe:
+    """The recipe of one table of scores."""
+    parameters = {**family, "pairs": part.to_dict()}
+    inputs = {key: key for key in part.keys}
+    return Recipe(score_step.KIND, score_step.VERSION, parameters, inputs)
+
+
+def _profiles(
+    study: Study, what: str, name: str, pooling: str, here: tuple[Extraction, ...]
+) -> Group:
+    sets = [here] if study.file.describe.together else [(one,) for one in here]
+    tasks = tuple(_profile_task(study, what, name, pooling, one) for one in sets)
+    kind = "geometry" if what == "descriptor" else "overlaps"
+    return Group(kind, name, here[0].data, here[0].split, pooling, here, tasks)
+
+
+def _profile_task(
+    study: Study, what: str, name: str, pooling: str, here: tuple[Extraction, ...]
+) -> Task:
+    settings = study.file.describe
+    keys = [one.task.key for one in here]
+    recipe = Recipe(
+        describe_step.KIND,
+        describe_step.VERSION,
+        {
+            what: name,
+            "pooling": pooling,
+            "extractions": keys,
+            "duplicates": settings.duplicates,
+            "controls": list(settings.controls) if what == "descriptor" else [],
+            "seed": settings.seed,
+        },
+        {key: key for key in keys},
+    )
+    whose = here[0].model.name if len(here) == 1 else f"{len(here)} models"
+    return Task(
+        recipe,
+        "repscape.studies.steps.describe:run_profile",
+        f"{name} of {whose} on {here[0].data.name}",
+        "describe",
+        {"memory_limit": settings.memory_limit, "device": settings.device},
+        tuple(one.task for one in here),
+        study.resources("describe"),
+    )

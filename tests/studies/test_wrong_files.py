@@ -1,0 +1,101 @@
+"""Study files that are wrong: each gives one message that names the line and the mend."""
+
+from __future__ import annotations
+
+import pytest
+
+from repscape.errors import RepscapeError
+from repscape.studies.study import load_study
+
+GOOD = """\
+study: mine
+models:
+  - train: digits_network
+    name: "mlp/{seed}"
+    options: {architecture: mlp, seed: "{seed}"}
+    each: {seed: [0, 1]}
+    tags: {family: mlp}
+data:
+  - {data: digits, split: held_out}
+layers: ["blocks.?"]
+measures: [cka, "mutual_knn[k=10]"]
+descriptors:
+  - gride
+significance: {permutations: 20}
+resources:
+  extract: {cpus: 1}
+"""
+
+# what is wrong; what is replaced; by what; line and column; words of what is wrong and the mend
+WRONG = [
+    ("an unknown key", "measures:", "mesures:", "11:1", ["unknown key 'mesures'", "'measures'"]),
+    ("a key of a model", "    tags:", "    tag:", "7:5", ["unknown key 'tag'", "'tags'"]),
+    ("a key of resources", "{cpus: 1}", "{cpu: 1}", "16:13", ["unknown key 'cpu'", "'cpus'"]),
+    ("a stage", "  extract:", "  extrct:", "16:3", ["extrct", "'extract'"]),
+    ("no name", "study: mine\n", "title: Mine\n", "1:1", ["'study' is missing", "add `study"]),
+    ("a name with signs", "study: mine", "study: my study!", "1:1", ["my study!", "letters"]),
+    ("no models", GOOD[GOOD.index("models") : GOOD.index("data:")], "models: []\n", "2:1",
+     ["models", "at least one"]),
+    ("two origins", "  - train:", "  - model: hf:gpt2\n    train:", "3:5",
+     ["exactly one of model, train and read", "model and train"]),
+    ("a measure", "[cka,", "[ckaa,", "11:12", ["'ckaa'", "did you mean 'cka'"]),
+    ("a parameter", "k=10", "kk=10", "11:17", ["'kk'", "did you mean 'k'"]),
+    ("a measure twice", "[cka,", '[cka, "cka[kernel=linear]",', "11:17", ["twice", "leave one"]),
+    ("a descriptor", "  - gride", "  - gryde", "13:5", ["'gryde'", "did you mean 'gride'"]),
+    ("a training step", "train: digits_network", "train: digit_network", "3:5",
+     ["no training step is called 'digit_network'", "'digits_network'"]),
+    ("an option of a step", "architecture: mlp", "architecture: mlp, sead: 1", "5:34",
+     ["unknown key 'sead'", "'seed'"]),
+    ("a value of an option", "architecture: mlp", "architecture: mpl", "5:5",
+     ["'mpl'", "did you mean 'mlp'"]),
+    ("a product nobody uses", "{seed: [0, 1]}", "{seed: [0, 1], size: [1]}", "6:26",
+     ["nothing says {size}"]),
+    ("a name that is no product", 'seed: "{seed}"', 'seed: "{sed}"', "5:34", ["'sed'", "'seed'"]),
+    ("equal names", 'name: "mlp/{seed}"', "name: mlp", "3:5", ["called 'mlp'", "`name`"]),
+    ("a negative number", "permutations: 20", "permutations: -1", "14:16", ["-1", "1"]),
+    ("text for a number", "permutations: 20", "permutations: many", "14:16",
+     ["'many'", "whole number"]),
+    ("a key twice", "descriptors:", "data: []\ndescriptors:", "12:1",
+     ["'data' stands twice", "8:1"]),
+    ("brackets without quotes", '"mutual_knn[k=10]"', "mutual_knn[k=10]", "11:", ["quote"]),
+    ("a tab", "  - gride", "\t- gride", "13:1", ["tabs"]),
+    ("an open bracket", "[cka,", "[[cka,", "12:", ["bracket"]),
+    ("no list", "{seed: [0, 1]}", "{seed: 0}", "6:12", ["give a list"]),
+    ("nothing measured", 'measures: [cka, "mutual_knn[k=10]"]\ndescriptors:\n  - gride\n', "",
+     "1:1", ["nothing is measured", "measures: [cka]"]),
+    ("an analysis", "layers:", "analyses: [similarity_sumary]\nlayers:", "10:12",
+     ["'similarity_sumary'", "'similarity_summary'"]),
+    ("a subset of two ways", "split: held_out", "split: held_out, subset: {first: 1, random: 2}",
+     "9:37", ["exactly one of first"]),
+    ("a memory", "{cpus: 1}", "{cpus: 1, memory: much}", "16:22", ["'much'", "2GiB"]),
+    ("a choice", "layers:", "compare: {pairs: every}\nlayers:", "10:11", ["'every'", "'all'"]),
+    ("calibrating what is not there", "permutations: 20", "measures: [rsa]", "14:27",
+     ["none of the study's measures"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "words"),
+    [case[1:] for case in WRONG],
+    ids=[case[0].replace(" ", "-") for case in WRONG],
+)
+def test_one_message_names_the_line_and_the_mend(tmp_path, old, new, place, words):
+    assert GOOD.count(old) == 1, "the change is ambiguous"
+    path = tmp_path / "study.yaml"
+    path.write_text(GOOD.replace(old, new), encoding="utf-8")
+    with pytest.raises(RepscapeError) as found:
+        load_study(str(path))
+    message = str(found.value)
+    assert len(message.splitlines()) == 1, message
+    assert message.startswith(f"{path}:{place}"), message
+    for word in words:
+        assert word in message, message
+
+
+def test_the_file_that_they_were_made_from_is_fine(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(GOOD, encoding="utf-8")
+    study = load_study(str(path))
+    assert [model.name for model in study.models] == ["mlp/0", "mlp/1"]
+    assert study.models[1].options["seed"] == 1, "a text that is only {seed} keeps the type"
+    assert study.measures[1] == "mutual_knn[k=10,metric=cosine]@1"
