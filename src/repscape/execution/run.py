@@ -20,6 +20,8 @@ from repscape.execution.inline import InlineExecutor
 from repscape.execution.ledger import record_failure
 from repscape.execution.outcomes import Event, Failure, RunResult, What
 from repscape.execution.processes import ProcessExecutor
+from repscape.execution.ray import RayExecutor
+from repscape.execution.slurm import SlurmExecutor
 from repscape.store.leases import Leases
 
 if TYPE_CHECKING:
@@ -93,6 +95,8 @@ def get_executor(name: str) -> Executor:
 EXECUTORS: dict[str, Callable[[], Executor]] = {
     "inline": InlineExecutor,
     "processes": ProcessExecutor,
+    "slurm": SlurmExecutor,
+    "ray": RayExecutor,
 }
 
 
