@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -55,9 +56,10 @@ def wide_pairs(scores: pd.DataFrame, representations: pd.DataFrame) -> pd.DataFr
     return pd.DataFrame.from_records(rows, columns=list(COLUMNS))
 
 
-def warning_of(table: pd.DataFrame, data: str | None) -> str | None:
-    """One line for a figure of a data set, or None where no pair is wide."""
+def warning_of(table: pd.DataFrame, data: str | None, measures: Sequence[str]) -> str | None:
+    """One line for a figure of these measures on a data set, or None where no pair is wide."""
     rows = table[(table["data"].astype(str) == str(data)) & table["warning"].notna()]
+    rows = rows[rows["measure"].isin(list(measures))]
     if rows.empty:
         return None
     first = rows.iloc[0]

@@ -105,7 +105,7 @@ def figures(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> dict[str,
                 panels,
                 order,
                 names=short_names(order),
-                note=wide.warning_of(tables["wide_pairs"], data),
+                note=wide.warning_of(tables["wide_pairs"], data, [p.measure for p in panels]),
             )
     depths = tables["scores_by_depth"]
     if depths["depth"].nunique() > 1:
