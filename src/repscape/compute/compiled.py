@@ -222,14 +222,12 @@ def pair_sums(
 def count_common(a: Integers, b: Integers, out: Integers) -> None:
     """Count what each row of a shares with the same row of b; rows are sorted without repeats."""
     for row in range(a.shape[0]):
-        i = j = common = 0
+        i, j = np.int64(0), np.int64(0)
+        common = np.int64(0)
         while i < a.shape[1] and j < b.shape[1]:
-            if a[row, i] < b[row, j]:
-                i += 1
-            elif a[row, i] > b[row, j]:
-                j += 1
-            else:
-                common += 1
-                i += 1
-                j += 1
+            # Without branches, which nothing could predict.
+            first, second = a[row, i], b[row, j]
+            common += np.int64(first == second)
+            i += np.int64(first <= second)
+            j += np.int64(second <= first)
         out[row] = common

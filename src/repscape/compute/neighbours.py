@@ -217,7 +217,7 @@ def overlap_counts(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
     `a` and `b` are (n, k) int32 with ascending rows and no repeats (`NeighbourTable.sets`).
     """
-    if a.numel() * b.shape[1] <= SMALL_WORK // 4:
+    if a.numel() * b.shape[1] <= SMALL_WORK // 64:
         return (a[:, :, None] == b[:, None, :]).sum(dim=(1, 2))
     from repscape.compute.compiled import count_common
 
