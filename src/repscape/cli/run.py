@@ -12,6 +12,9 @@ from repscape.cli.progress import display, first_line
 from repscape.cli.study_options import Out, Settings, StoreFolder, StudyName, places, read_study
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from repscape.execution.executor import Executor
     from repscape.studies.run import StudyResult
 
 FAILED = 1
@@ -20,8 +23,17 @@ FAILED = 1
 def run(
     study: StudyName,
     executor: Annotated[
-        str, typer.Option(metavar="NAME", help="What runs the tasks: inline, processes, …")
+        str,
+        typer.Option("--executor", "-x", metavar="NAME", help="inline, processes, slurm or ray."),
     ] = "inline",
+    site: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="KEY=VALUE",
+            help="A setting of the executor, e.g. partition=gpu, address=auto. Repeatable.",
+        ),
+    ] = None,
     settings: Settings = None,
     only: Annotated[
         str | None,
@@ -41,17 +53,19 @@ def run(
 
     Exits with 1 if something failed; the rest is there, and another run tries it again.
     """
-    run_and_tell(study, executor, settings, only, out, store, as_json)
+    from repscape.studies.executors import make_executor
+
+    run_and_tell(study, settings, out, store, as_json, only, make_executor(executor, site or ()))
 
 
 def run_and_tell(
     name: str,
-    executor: str,
     settings: list[str] | None,
-    only: str | None,
-    out: Out,
-    store: StoreFolder,
+    out: Path | None,
+    store: Path | None,
     as_json: bool,
+    only: str | None = None,
+    executor: str | Executor = "inline",
 ) -> None:
     """Run a study and print what came of it."""
     study = read_study(name, settings)
