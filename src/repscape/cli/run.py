@@ -14,7 +14,6 @@ from repscape.cli.study_options import Out, Settings, StoreFolder, StudyName, pl
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from repscape.execution.executor import Executor
     from repscape.studies.run import StudyResult
 
 FAILED = 1
@@ -24,16 +23,13 @@ def run(
     study: StudyName,
     executor: Annotated[
         str,
-        typer.Option("--executor", "-x", metavar="NAME", help="inline, processes, slurm or ray."),
-    ] = "inline",
-    site: Annotated[
-        list[str] | None,
         typer.Option(
-            "--with",
-            metavar="KEY=VALUE",
-            help="A setting of the executor, e.g. partition=gpu, address=auto. Repeatable.",
+            "--executor",
+            "-x",
+            metavar="NAME",
+            help="inline, 'processes[cpus=4]', 'slurm[partition=gpu]' or 'ray[address=auto]'.",
         ),
-    ] = None,
+    ] = "inline",
     settings: Settings = None,
     only: Annotated[
         str | None,
@@ -53,9 +49,7 @@ def run(
 
     Exits with 1 if something failed; the rest is there, and another run tries it again.
     """
-    from repscape.studies.executors import make_executor
-
-    run_and_tell(study, settings, out, store, as_json, only, make_executor(executor, site or ()))
+    run_and_tell(study, settings, out, store, as_json, only, executor)
 
 
 def run_and_tell(
@@ -65,7 +59,7 @@ def run_and_tell(
     store: Path | None,
     as_json: bool,
     only: str | None = None,
-    executor: str | Executor = "inline",
+    executor: str = "inline",
 ) -> None:
     """Run a study and print what came of it."""
     study = read_study(name, settings)
