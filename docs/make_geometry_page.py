@@ -66,11 +66,11 @@ the numbers as the dimension of a manifold. **Call it an estimate, and show cont
 ## Standard errors
 
 `independent_error` is the usual one from the Fisher information. Samples share neighbours, which
-makes it too small; `standard_error` corrects for that (the scores of
-neighbouring samples are correlated, and their covariance is added). On uniform points of a
-periodic cube, where the truth is known at every scale, two standard errors cover it in at least
-87 % of 60 point sets of 800 points, at every scale, for 2 and 5 dimensions (`tests/geometry/test_known_shapes.py`). They say how much the
-estimate would vary with other samples, not how far it is from the truth.
+makes it too small; `standard_error` corrects for that (the scores of neighbouring samples are
+correlated, and their covariance is added). On uniform points of a periodic cube, where the truth is
+known at every scale, two standard errors cover it in at least 87 % of 60 point sets of 800 points,
+at every scale, for 2 and 5 dimensions (`tests/geometry/test_known_shapes.py`). They say how much
+the estimate would vary with other samples, not how far it is from the truth.
 
 ## Duplicates, ties and labels
 
