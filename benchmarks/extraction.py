@@ -4,7 +4,8 @@
     python benchmarks/extraction.py time       # ratios of processor time, interleaved, one thread
 
 Memory: samples are made from their row numbers, so that nothing but the extraction holds any.
-Four layers of 256 features are streamed into a store; the peak is that of the whole process.
+Four layers of 256 features are streamed into a store in shards of 1,000 rows; the peak is that of
+the whole process.
 Time: a GPT-2 of 6 blocks, d = 256, with random weights, on texts of 8 to 96 words. The bare
 passes are the same batches, tokenized and padded beforehand, through the same module.
 """
@@ -60,7 +61,8 @@ def extract_made(n: int, folder: str) -> dict[str, float]:
     ids = np.asarray([f"made/{row:07d}" for row in range(n)])
     data = DataSource("made", ids, {"array": Made(n)}, lambda: "1", labels=np.arange(n) % 10)
     layers = [str(k) for k in range(1, LAYERS + 1)]
-    found = repscape.extract(network, data, layers, store=repscape.Store(folder))
+    store = repscape.Store(folder)
+    found = repscape.extract(network, data, layers, store=store, shard_rows=SIZES[0])
     assert all(rep.values.shape == (n, WIDTH) for rep in found.values())
     return {"n": n, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
 
