@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from repscape.compute.memory import parse_bytes
 from repscape.errors import (
     MemoryLimitError,
     NonFiniteError,
@@ -95,7 +96,7 @@ def test_every_registered_measure_is_prepared_once(name, monkeypatch):
         count(type(measure.shared), "form")
         count(type(measure), "derive")
     else:
-        methods = ["prepare_labelled" if measure.needs_labels else "prepare"]
+        methods = ["prepare_labelled" if measure.needs_labels else "prepare_within"]
         count(type(measure), methods[0])
     generator = torch.Generator().manual_seed(0)
     values = [torch.randn(40, 12, generator=generator) for _ in range(5)]
@@ -208,3 +209,23 @@ def test_measures_with_a_sweep_equal_their_pair_loop():
         states = [measure.prepare(value) for value in values]
         loop = [measure.compare(states[a], states[b]) for a, b in pairs]
         assert row == pytest.approx(loop, rel=1e-10, abs=1e-10)
+
+
+def test_products_are_held_only_where_the_budget_has_room(monkeypatch):
+    from repscape.compute.rows import Rows
+
+    kept = []
+    keep = Rows.keep_products
+    monkeypatch.setattr(Rows, "keep_products", lambda self: kept.append(self) or keep(self))
+    generator = torch.Generator().manual_seed(0)
+    values = [torch.randn(700, 5, generator=generator) for _ in range(4)]
+    pairs = [(0, 1), (0, 2), (0, 3)]
+    scores, made = [], []
+    for limit in ("256MiB", "9MiB", "5MiB"):
+        kept.clear()
+        measures = [get_measure("cka"), get_measure("cka[kernel=rbf]")]
+        scores.append(score_pairs(measures, values, [pairs] * 2, parse_bytes(limit), None))
+        made.append(len(kept))
+    assert made == [4, 2, 1]
+    assert np.allclose(scores[1], scores[0], rtol=1e-6)
+    assert np.allclose(scores[2], scores[0], rtol=1e-6)

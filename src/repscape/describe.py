@@ -148,6 +148,23 @@ def choose_descriptors(names: Names) -> list[Descriptor]:
     return list({descriptor.name: descriptor for descriptor in chosen}.values())
 
 
+def definitions(names: Sequence[str]) -> list[dict[str, str]]:
+    """What descriptors are, for people: one row each, with formula, pitfalls and source."""
+    rows = []
+    for name in names:
+        spec = get_descriptor(name).declared
+        rows.append(
+            {
+                "descriptor": name,
+                "quantity": spec.quantity,
+                "formula": spec.formula,
+                "pitfalls": spec.pitfalls,
+                "source": spec.citation.short,
+            }
+        )
+    return rows
+
+
 def with_labels(
     rep: Representation, labels: Sequence[Any] | npt.NDArray[Any] | None
 ) -> Representation:

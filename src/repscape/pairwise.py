@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from repscape.compute.memory import show_bytes
+from repscape.compute.memory import Spare, show_bytes
 from repscape.compute.precision import full_precision
 from repscape.errors import (
     MemoryLimitError,
@@ -168,7 +168,9 @@ def _score_block(
     pairs: Sequence[Pairs],
     memory_limit: int,
 ) -> list[list[Outcome]]:
-    preparation = _Preparation(measures, values, labels)
+    needed = {index for part in pairs for pair in part for index in pair}
+    states_bytes = sum(_state_bytes(measures, values[index]) for index in needed)
+    preparation = _Preparation(measures, values, labels, Spare(memory_limit - states_bytes))
     requests, states_of = [], []
     for measure, part in zip(measures, pairs, strict=True):
         used = sorted({index for pair in part for index in pair})
@@ -188,8 +190,11 @@ def _score_block(
 class _Preparation:
     """The prepared states of several measures; what they have in common is formed once."""
 
-    def __init__(self, measures: Sequence[Measure[Any]], values: Values, labels: Labels) -> None:
+    def __init__(
+        self, measures: Sequence[Measure[Any]], values: Values, labels: Labels, spare: Spare
+    ) -> None:
         self.measures = measures
+        self.spare = spare
         self.values = values
         self.labels = labels
         self._transformed: dict[Hashable, torch.Tensor | RepscapeError] = {}
@@ -209,7 +214,7 @@ class _Preparation:
                 return measure.core.derive(self._common(measure, x, index), x)
             if measure.core.needs_labels:
                 return measure.core.prepare_labelled(x, self.labels[index])
-            return measure.core.prepare(x)
+            return measure.core.prepare_within(x, self.spare)
         except RepscapeError as reason:
             return reason
 

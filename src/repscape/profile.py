@@ -236,13 +236,13 @@ class _Common:
             _let_go(sample)
             done.append((name, rep, sample, results))
         if scales is None:
-            scales = _common_scales([results for *_, results in done])
+            scales = common_scales([results for *_, results in done])
         depths = _depths(named)
         rows = []
         for name, rep, sample, results in done:
-            at_scale = [(d, _at(r, scales.get(d.name))) for d, r in results]
+            placed = [(d, at_scale(r, scales.get(d.name))) for d, r in results]
             names = {"rep": name, "depth": depths[name], "control": control}
-            rows += records(rep, sample, at_scale, names)
+            rows += records(rep, sample, placed, names)
         return rows, dict(scales)
 
     def describe_controls(
@@ -264,14 +264,14 @@ class _Common:
             twin = Representation(values, labels=original.labels, origin=rep.origin)
             sample = sample_of(twin, descriptors, "keep", self.memory_limit, self.device)
             results = describe_sample(sample, descriptors)
-            at_scale = [(d, _at(r, scales.get(d.name))) for d, r in results]
+            placed = [(d, at_scale(r, scales.get(d.name))) for d, r in results]
             names = {
                 "rep": name,
                 "depth": depths[name],
                 "control": control,
                 "sample_digest": rep.sample_digest,
             }
-            rows += records(twin, sample, at_scale, names)
+            rows += records(twin, sample, placed, names)
         return rows
 
     def _keep_neighbours(self, name: str, sample: Sample, needed: Mapping[str, int]) -> None:
@@ -365,7 +365,7 @@ def _neighbours_between(measures: Sequence[Measure[Any]]) -> dict[str, int]:
     return needed
 
 
-def _common_scales(
+def common_scales(
     layers: Sequence[Sequence[tuple[Descriptor, Described]]],
 ) -> dict[str, ChosenScale]:
     """For descriptors that choose their scale, the one for all layers."""
@@ -378,7 +378,7 @@ def _common_scales(
     return chosen
 
 
-def _at(result: Described, common: ChosenScale | None) -> Described:
+def at_scale(result: Described, common: ChosenScale | None) -> Described:
     """A curve with the scale of the whole profile in place of its own."""
     if common is None or isinstance(result, RepscapeError):
         return result

@@ -26,6 +26,8 @@ class TransformSpec:
     summary: str
     adds: frozenset[str]
     preserves: frozenset[str]
+    row_wise: bool = False
+    """Whether what becomes of a sample does not depend on the others."""
     aliases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
@@ -76,6 +78,7 @@ class UnitRows(Transform):
         "divide each sample by its Euclidean norm",
         frozenset({"isotropic_scaling"}),
         frozenset({"orthogonal", "permutation"}),
+        row_wise=True,
     )
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102

@@ -150,3 +150,61 @@ def test_shared_samples_can_be_compared(repscape, files):
 
 def test_the_help_states_the_default_memory_limit(repscape):
     assert DEFAULT_MEMORY_LIMIT in repscape("compare", "--help").out
+
+
+def test_what_chance_gives(repscape, files):
+    arguments = ["-m", "mutual_knn[k=5]", "--null", "permutation", "--permutations", "99"]
+    done = repscape(
+        "compare", files / "x.npy", files / "noisy.npy", *arguments, "--interval", "jackknife"
+    )
+    assert done.code == 0
+    header, row = (line.split("\t") for line in done.out.splitlines())
+    assert header == ["measure", "value", "chance", "p", "effect", "95% interval", "kind", "n"]
+    x, y = np.load(files / "x.npy"), np.load(files / "noisy.npy")
+    score = package.compare(
+        x, y, "mutual_knn[k=5]", null="permutation", n_permutations=99, interval="jackknife"
+    )
+    low, high = score.interval
+    assert row[1:6] == [
+        f"{score.value:.6g}",
+        f"{score.null_mean:.4g}",
+        f"{score.p_value:.3g}",
+        f"{score.effect:.3g}",
+        f"{low:.4g} … {high:.4g}",
+    ]
+    assert "99 random pairings, so no p is below 0.01" in done.err
+    told = json.loads(
+        repscape("compare", files / "x.npy", files / "noisy.npy", *arguments, "--json").out
+    )["scores"][0]
+    assert told["p_value"] == score.p_value
+    assert told["n_permutations"] == 99
+    assert told["null_sd"] == pytest.approx(score.null_sd)
+    assert "interval_low" not in told
+
+
+def test_measures_without_a_null_say_so(repscape, files):
+    done = repscape(
+        "compare", files / "x.npy", files / "noisy.npy", "-m", "cka", "-m", "magnitude_difference",
+        "--null", "permutation",
+    )  # fmt: skip
+    assert done.code == 0
+    assert done.out.splitlines()[2].split("\t")[2:5] == ["-", "-", "-"]
+    assert "no null (magnitude_difference" in done.err
+    refused = repscape("compare", files / "x.npy", files / "noisy.npy", "--permutations", "9")
+    assert refused.code == 2
+    assert "give --null permutation" in refused.err
+
+
+def test_is_a_closer_to_b_than_to_c(repscape, files):
+    arguments = ["closer", files / "x.npy", files / "rotated.npy", files / "noisy.npy"]
+    done = repscape(*arguments)
+    assert done.code == 0
+    header, row = (line.split("\t") for line in done.out.splitlines())
+    assert header[:4] == ["measure", "A, B", "A, C", "B closer by"]
+    told = json.loads(repscape(*arguments, "--json").out)
+    x, y, z = (np.load(files / f"{name}.npy") for name in ("x", "rotated", "noisy"))
+    found = package.closer(x, y, z)
+    assert told["difference"] == pytest.approx(found.difference)
+    assert told["p_value"] == pytest.approx(found.p_value)
+    assert found.p_value < 0.01
+    assert row[3] == f"{found.difference:.4g}"

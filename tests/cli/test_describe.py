@@ -103,9 +103,19 @@ def test_a_profile_as_tables_and_figures(repscape, layers, tmp_path):
     stems |= {"information_imbalance", "information_imbalance_plane"}
     assert {path.stem for path in out.glob("*.png")} == stems
     assert {path.stem for path in out.glob("*.pdf")} == stems
+    assert "What layers share" in (out / "report.html").read_text(encoding="utf-8")
     table = pd.read_parquet(out / "profile.parquet")
     assert set(table["control"].dropna()) == {"shuffled"}
     assert len(pd.read_parquet(out / "overlaps.parquet")) == 6 + 12
+
+
+def test_several_descriptors_are_one_table_that_names_them(repscape, layers):
+    done = repscape("profile", *layers, "-d", "twonn", "-d", "participation_ratio")
+    rows = [line.split("\t") for line in done.out.splitlines()]
+    assert rows[0] == ["descriptor", "layer", "depth", "value", "mark"]
+    assert [row[0].partition("[")[0] for row in rows[1:]] == ["twonn"] * 4 + [
+        "participation_ratio@1"
+    ] * 4
 
 
 def test_an_untrained_twin(repscape, layers, tmp_path):

@@ -73,6 +73,8 @@ HOSTILE = {
     "small on 1": lambda: mixture() * 1e-3 + 1,
     "duplicates": lambda: with_duplicates(mixture()),
     "all equal": lambda: mixture()[:1].repeat(90, 1),
+    "mostly equal": lambda: torch.cat([mixture()[:1].repeat(300, 1), mixture()[:300]]),
+    "ten values": lambda: mixture()[:10].repeat(40, 1),
     "integer lattice": lambda: (mixture() * 1.5).round() + 0.0,
     "binary": lambda: torch.cat([(mixture() > 0).float(), torch.ones(600, 1)], dim=1),
     "two features": lambda: gaussian(300, 2) + 0.5,
@@ -219,6 +221,16 @@ def test_translation_leaves_neighbours_alone(change: object, route: str) -> None
     assert overlap_counts(before, after).sum() >= 30 * 1000 - 2
     in_float32 = change(x)
     assert_brute(neighbours(in_float32, 30), in_float32, 30, "euclidean")
+
+
+def test_distances_are_correctly_rounded(route: str) -> None:
+    x = gaussian(400, 48)
+    table = neighbours(x, 20)
+    left = torch.arange(400).repeat_interleave(20)
+    sums = ExactDistances.of(x, "euclidean", compiled=False)._sums(
+        left, table.indices.reshape(-1).long(), differences=True
+    )
+    assert np.array_equal(table.distances.reshape(-1).numpy(), np.sqrt(sums.numpy()))
 
 
 def test_threads_do_not_change_a_bit(route: str) -> None:

@@ -43,7 +43,7 @@ def test_middle_entries_by_every_route(kind, route, monkeypatch):
     count = n * (n - 1) // 2
     monkeypatch.setattr(order, "TILE_ROWS", 100)
     if route != "all":
-        monkeypatch.setattr(order, "_SMALL_COUNT", 0)
+        monkeypatch.setattr(order, "SMALL_COUNT", 0)
     if route == "histogram":
         monkeypatch.setattr(order, "KEPT_VALUES", 500)
     matrix = symmetric(kind, n)
@@ -63,7 +63,7 @@ def test_positions_between_two_heavy_ties():
 
 
 def test_never_holds_more_than_it_may(monkeypatch):
-    monkeypatch.setattr(order, "_SMALL_COUNT", 0)
+    monkeypatch.setattr(order, "SMALL_COUNT", 0)
     monkeypatch.setattr(order, "KEPT_VALUES", 500)
     held = []
     pick = order._pick

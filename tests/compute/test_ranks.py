@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import pdist
 from scipy.stats import rankdata, spearmanr
 
+from repscape.compute import ranks as module
 from repscape.compute.ranks import (
     RANK_ERROR,
     BinnedRanks,
@@ -40,6 +43,34 @@ def test_median_distance(kind, n):
     x = features(kind, n)
     wanted = float(np.median(pdist(x.numpy())))
     assert median_distance(Rows(x, "centred")) == pytest.approx(wanted, rel=1e-12, abs=1e-6)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", ["gauss", "massive", "integers", "duplicates"])
+def test_median_distance_by_the_compiled_selection(kind, dtype, kept, monkeypatch):
+    x = features(kind, 601, dtype)
+    rows = Rows(x, "centred")
+    if kept:
+        rows.keep_products()
+    compiled = []
+    select = module._select
+    monkeypatch.setattr(module, "_select", lambda *given: compiled.append(select(*given)))
+    # Nothing returned: by tiles. Then the same two entries are what the compiled loop found.
+    wanted = median_distance(rows)
+    assert wanted == pytest.approx(
+        float(np.median(pdist(x.double().numpy()))), rel=1e-5 if dtype == torch.float32 else 1e-12
+    )
+    if kind != "integers":  # there half of the distances may be one value, and none in between
+        lower, upper = compiled[0]
+        assert (math.sqrt(lower) + math.sqrt(upper)) / 2 == wanted
+
+
+def test_a_selection_that_misses_or_does_not_fit_says_so(monkeypatch):
+    rows = Rows(features("gauss", 601), "centred")
+    assert module._select(rows, (90_000, 90_000), 0.0, 0.1) is None
+    monkeypatch.setattr(module, "KEPT_VALUES", 1000)
+    assert module._select(rows, (90_000, 90_000), 0.0, math.inf) is None
 
 
 def test_median_distance_at_an_offset_in_float32():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from repscape.compute import rows as rows_module
 from repscape.compute.rows import Rows
 from repscape.errors import UndefinedScoreError
 
@@ -59,3 +60,19 @@ def test_keys_tell_values_and_kinds_apart():
     assert Rows(x, "unit").key != Rows(x, "centred").key
     assert Rows(x[1:], "unit").key != Rows(x, "unit").key
     assert Rows(x.clone(), "unit").key != Rows(x, "unit").key
+
+
+def test_kept_products_are_those_formed_anew(monkeypatch):
+    monkeypatch.setattr(rows_module, "PANEL_ROWS", 16)
+    x = torch.randn(50, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    rows, anew = Rows(x, "centred"), Rows(x, "centred")
+    rows.keep_products()
+    assert (rows.has_products, anew.has_products) == (True, False)
+    assert sum(panel.numel() for panel in rows._panels) * 8 + 50 * 6 * 8 <= rows.products_bytes
+    for i in (slice(0, 16), slice(3, 9), slice(16, 32), slice(48, 50), slice(10, 20), slice(0, 50)):
+        for j in (slice(0, 50), slice(16, 50), slice(48, 50), slice(7, 12)):
+            assert torch.allclose(rows.products(i, j), anew.products(i, j), rtol=0, atol=1e-13)
+    order = torch.randperm(50)
+    here = slice(0, 16)
+    wanted = anew.permute(order).products(here, here)
+    assert torch.allclose(rows.permute(order).products(here, here), wanted, rtol=0, atol=1e-13)

@@ -12,6 +12,7 @@ from published_exports import random_examples, write_export
 from repscape.compare import compare
 from repscape.data.representation_exports import (
     check_comparable,
+    find_export,
     find_exports,
     load_export,
     read_export_info,
@@ -228,3 +229,28 @@ def test_only_what_is_read_is_loaded(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert size > 5_000_000
     assert peak < size / 4
+
+
+def test_finds_the_export_of_a_model_on_a_data_set(tmp_path: Path, examples) -> None:
+    for name, model, data in (
+        ("1-zero-shot", "org/llama-7b", "winogrande"),
+        ("2-zero-shot", "org/open_llama_7b", "winogrande"),
+        ("3-zero-shot", "org/llama-7b", "openai_humaneval"),
+        ("4-zero-shot", "broken", "winogrande"),
+        ("5-zero-shot", "other/mpt-7b", "winogrande"),
+        ("6-zero-shot", "org/mpt-7b", "winogrande"),
+    ):
+        write_export(tmp_path / name, *examples, model=model, data=data)
+    (tmp_path / "4-zero-shot" / "dataset_info.json").write_text("{}")
+    assert find_export(tmp_path, "org/llama-7b", "Winogrande").name == "1-zero-shot"
+    assert find_export(tmp_path, "llama-7b", "winogrande").name == "1-zero-shot"
+    assert find_export(tmp_path, "open-llama-7b", "winogrande").name == "2-zero-shot"
+    assert find_export(tmp_path, "llama-7b", "openai-humaneval").name == "3-zero-shot"
+    with pytest.raises(UnreadableFileError, match="2 folders hold 'mpt-7b' on 'winogrande'"):
+        find_export(tmp_path, "mpt-7b", "winogrande")
+    with pytest.raises(
+        UnreadableFileError,
+        match=r"no export of 'opt' on 'winogrande'; there are: org/llama-7b on winogrande, .*"
+        r"4-zero-shot/dataset_info\.json: the description '' does not name",
+    ):
+        find_export(tmp_path, "opt", "winogrande")

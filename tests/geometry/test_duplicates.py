@@ -30,9 +30,9 @@ def test_the_last_bit_makes_a_difference():
 
 
 def test_rows_of_equal_hash_that_differ_are_told_apart(monkeypatch):
-    import repscape.geometry.duplicates as module
+    import repscape.compute.equal_rows as module
 
-    monkeypatch.setattr(module, "_row_hashes", lambda x: torch.zeros(len(x), 2, dtype=torch.int64))
+    monkeypatch.setattr(module, "_row_hashes", lambda x: torch.zeros(len(x), dtype=torch.int64))
     x = torch.tensor([[1.0], [2.0], [1.0], [3.0]])
     assert find_duplicates(x).first.tolist() == [0, 1, 0, 3]
 

@@ -65,19 +65,6 @@ def test_closed_form_is_the_mean_and_the_sampled_one_stays() -> None:
     assert Null(0.5, np.array([0.1]), "similarity", 1.0).sd is None
 
 
-@pytest.mark.parametrize("name", ["cka", "cka[debiased=false]", "rsa", "mutual_knn[k=3]"])
-@pytest.mark.parametrize(("n", "d"), [(20, 4), (20, 60), (80, 10), (200, 5)])
-def test_closed_forms_agree_with_monte_carlo(name: str, n: int, d: int) -> None:
-    """Within 3 standard errors (4 where 16 cases make one beyond 3 likely)."""
-    measure = get_measure(name)
-    x, y = (torch.from_numpy(v) for v in related(n, d))
-    null = null_of(measure, measure.prepare(x), measure.prepare(y), Permutations(n, 400, 1), LIMIT)
-    assert null.expected is not None
-    assert null.sd is not None
-    error = null.sd / math.sqrt(400)
-    assert abs(null.sampled_mean - null.expected) < 4 * error
-
-
 @pytest.mark.parametrize("name", ["cka", "mutual_knn", "procrustes", "rsa", "linear_regression"])
 def test_compare_states_its_null(name: str) -> None:
     x, y = related()

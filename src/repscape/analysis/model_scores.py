@@ -149,7 +149,7 @@ def _most_alike(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 def _matched_depth_mean(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
     depths = rows[["layers_a", "layers_b"]].drop_duplicates().itertuples(index=False)
-    matched = pd.concat([_matched_positions(*pair) for pair in depths])
+    matched = pd.concat([matched_positions(*pair) for pair in depths])
     chosen = rows.merge(matched, on=["layers_a", "layers_b", "position_a", "position_b"])
     grouped = chosen.groupby(_PAIR, sort=False)
     wanted = grouped[["layers_a", "layers_b"]].first().min(axis=1)
@@ -169,7 +169,8 @@ def _matched_depth_mean(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
     return summary
 
 
-def _matched_positions(layers_a: int, layers_b: int) -> pd.DataFrame:
+def matched_positions(layers_a: int, layers_b: int) -> pd.DataFrame:
+    """The layers at equal relative depth of two models, as `model_scores` pairs them."""
     fewer = min(layers_a, layers_b)
     relative = np.arange(fewer) / (fewer - 1) if fewer > 1 else np.ones(1)
     return pd.DataFrame(

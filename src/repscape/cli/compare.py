@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from repscape.cli import sources
+from repscape.cli import chance, sources
 from repscape.cli.extracting import Extracting
 from repscape.cli.output import JSON_HELP, finite_or_none, note, print_json, print_table
 from repscape.errors import InvalidParameterError, UndefinedScoreError
@@ -64,7 +64,12 @@ def compare(
     first: sources.First = None,
     random: sources.Random = None,
     per_class: sources.PerClass = None,
-    seed: sources.Seed = 0,
+    seed: Annotated[int, typer.Option(help="Of --random, --per-class, --null and --interval.")] = 0,
+    null: chance.Null = None,
+    permutations: chance.PermutationCount = None,
+    groups: chance.Groups = None,
+    blocks: chance.Blocks = None,
+    interval: chance.IntervalMethod = None,
     on_error: sources.Bad = sources.OnError.stop,
     batch_size: sources.BatchSize = None,
     device: sources.Device = None,
@@ -84,12 +89,23 @@ def compare(
 
     repscape compare hf:gpt2 hf:Qwen/Qwen3-0.6B --data csv:texts.csv -p last_token
 
+    Is the score more than chance? Adds what chance gives, p and the effect (0 chance, 1 perfect):
+
+    repscape compare a.npy b.npy --null permutation --interval jackknife
+
     Exits with 2 if a measure that was named has no score, or with --all if none has one.
     """
     from repscape.compare import similarity_matrix
     from repscape.compute.memory import DEFAULT_MEMORY_LIMIT
 
     chosen, left_out = _choose(measure, everything)
+    asked = chance.Meaning(
+        None if null is None else null.value,
+        permutations,
+        groups,
+        blocks,
+        None if interval is None else interval.value,
+    )
     if data is None:
         _only_with_data(layers, pooling, store, data_option, first, random, per_class, batch_size)
         first_side, second_side = _from_file(a), _from_file(b)
@@ -111,16 +127,21 @@ def compare(
         pairs=[(i, j) for i in range(len(first_side)) for j in range(len(first_side), len(reps))],
         align=align.value,
         memory_limit=DEFAULT_MEMORY_LIMIT if memory_limit is None else memory_limit,
+        seed=seed,
+        **asked.arguments,
     ).table
     scores = _records(table)
+    for score, (_, row) in zip(scores, table.iterrows(), strict=True):
+        score |= asked.stated(row)
     if len(scores) > len(chosen):
-        for score, row in zip(scores, table.itertuples(), strict=True):
-            score |= {"layer_a": row.layer_a, "layer_b": row.layer_b}
+        for score, pair in zip(scores, table.itertuples(), strict=True):
+            score |= {"layer_a": pair.layer_a, "layer_b": pair.layer_b}
     if as_json:
         missing = [_record(name, None, None, None, reason) for name, reason in left_out.items()]
         print_json({"a": a, "b": b, "scores": scores + missing})
     else:
-        _print(scores, left_out)
+        _print(scores, left_out, asked)
+        asked.explain(scores)
     found = [score for score in scores if score["value"] is not None]
     if not found or (len(found) < len(scores) and not everything):
         raise typer.Exit(NO_SCORE)
@@ -176,7 +197,7 @@ def _record(
     }
 
 
-def _print(scores: list[dict[str, Any]], left_out: dict[str, str]) -> None:
+def _print(scores: list[dict[str, Any]], left_out: dict[str, str], asked: chance.Meaning) -> None:
     """The scores as a table, and for people a line for each reason why there is none."""
     if len(scores) == 1 and scores[0]["value"] is None:
         raise UndefinedScoreError(scores[0]["reason"])
@@ -184,12 +205,13 @@ def _print(scores: list[dict[str, Any]], left_out: dict[str, str]) -> None:
     if found:
         pairs = ("layer_a", "layer_b") if "layer_a" in found[0] else ()
         print_table(
-            (*pairs, "measure", "value", "kind", "n"),
+            (*pairs, "measure", "value", *asked.columns, "kind", "n"),
             [
                 [
                     *(str(s[side]) for side in pairs),
                     shlex.quote(s["measure"]),
                     f"{s['value']:.6g}",
+                    *asked.cells(s),
                     s["kind"],
                     str(s["n"]),
                 ]

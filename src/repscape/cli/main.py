@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from repscape import __version__
+from repscape.cli.closer import closer
 from repscape.cli.compare import compare
 from repscape.cli.describe import describe
 from repscape.cli.extract import extract
@@ -48,6 +49,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     extract,
     inspect,
     compare,
+    closer,
     describe,
     profile,
     measures,

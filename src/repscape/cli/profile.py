@@ -16,7 +16,7 @@ from repscape.cli.describe import (
     Duplicates,
     json_rows,
 )
-from repscape.cli.output import JSON_HELP, note, print_json, print_table
+from repscape.cli.output import JSON_HELP, note, on_terminal, print_json, print_table
 from repscape.errors import InvalidParameterError
 
 if TYPE_CHECKING:
@@ -60,14 +60,24 @@ def profile(
     ] = Duplicates.drop,
     published: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Instead: the files of Valeriani et al. (2023)."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Instead: the files of Valeriani et al. (2023), or the results of their code.",
+        ),
     ] = None,
     size: Annotated[
-        str, typer.Option(metavar="SIZE", help="Of the published files: S, M or L.")
+        str,
+        typer.Option(metavar="SIZE", help="In the names of those files: S, M, L, small, 650M, …"),
     ] = "S",
+    samples: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="In the names of a results folder: train_cpt1000, …"),
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FOLDER", help="Write tables and figures there."),
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="Write tables, figures and report.html there."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
@@ -84,7 +94,7 @@ def profile(
     if published is not None:
         from repscape.published_profile import published_profile
 
-        result = published_profile(published, size)
+        result = published_profile(published, size, samples)
     else:
         result = _profile_files(
             files or [], descriptor, measure, labels, control, untrained, duplicates.value
@@ -150,6 +160,9 @@ def _short_names(files: list[str]) -> list[str]:
 
 def _print(result: Profile) -> None:
     marks = {(row["descriptor"], row["rep"]): row["mark"] for row in json_rows(result.marks)}
+    several = result.values["descriptor"].nunique() > 1
+    columns = ("layer", "depth", "value", "mark")
+    lines = []
     for name, rows in result.values.groupby("descriptor", sort=False):
         cells = [
             [
@@ -160,7 +173,13 @@ def _print(result: Profile) -> None:
             ]
             for row in json_rows(rows)
         ]
-        print_table(("layer", "depth", "value", "mark"), cells, title=str(name))
+        if on_terminal():
+            print_table(columns, cells, title=str(name))
+        lines += [[str(name), *line] if several else line for line in cells]
+    if not on_terminal():
+        # One table that other programs can read, whatever was asked for.
+        print_table(("descriptor", *columns) if several else columns, lines)
+    for _, rows in result.values.groupby("descriptor", sort=False):
         _note_scale(rows)
 
 
@@ -172,9 +191,14 @@ def _value(row: dict[str, Any]) -> str:
 
 
 def _write(result: Profile, folder: Path) -> list[Path]:
-    """Write the tables and a figure of every descriptor and measure."""
+    """Write the tables, a figure of every descriptor and measure, and the report with all."""
     from repscape.plots.heatmap import heatmap
-    from repscape.plots.profiles import imbalance_plane_figure, profile_figure, scale_figure
+    from repscape.plots.profiles import (
+        imbalance_plane_figure,
+        profile_figure,
+        profile_panels,
+        scale_figure,
+    )
     from repscape.plots.saving import save_figure
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -185,6 +209,11 @@ def _write(result: Profile, folder: Path) -> list[Path]:
             path = folder / f"{title}.parquet"
             table.to_parquet(path, index=False)
             written.append(path)
+    known = result.table[result.table["value"].notna()]
+    several = list(dict.fromkeys(known["descriptor"]))
+    if len(several) > 1:
+        panels = profile_panels(result.table, several, result.marks)
+        written += save_figure(panels, folder / "profiles")
     for name in dict.fromkeys(result.table["descriptor"]):
         rows = result.table[result.table["descriptor"] == name]
         stem = folder / re.split(r"[\[@]", str(name))[0]
@@ -199,7 +228,27 @@ def _write(result: Profile, folder: Path) -> list[Path]:
         if directed:
             plane = imbalance_plane_figure(rows)
             written += save_figure(plane, stem.with_name(f"{stem.name}_plane"))
-    return written
+    return [*written, _write_report(result, folder / "report.html")]
+
+
+def _write_report(result: Profile, path: Path) -> Path:
+    import repscape
+    from repscape.describe import definitions
+    from repscape.report.geometry import geometry_report
+    from repscape.report.html import write_report
+
+    digests = result.table["sample_digest"].dropna().unique()
+    report = geometry_report(
+        result.table,
+        result.marks,
+        result.overlaps,
+        definitions=definitions(list(dict.fromkeys(result.table["descriptor"]))),
+        provenance={
+            "made by": f"repscape {repscape.__version__} profile",
+            "sample digest": ", ".join(map(str, digests)) or "unknown",
+        },
+    )
+    return write_report(report, path)
 
 
 def _note_scale(rows: pd.DataFrame) -> None:

@@ -19,7 +19,7 @@ from repscape.compute.operands import Operands
 from repscape.compute.threads import in_ranges
 from repscape.errors import MemoryLimitError
 
-LARGEST_TILE = 2048
+LARGEST_TILE = 1024
 SMALLEST_TILE = 16
 
 
@@ -27,12 +27,14 @@ SMALLEST_TILE = 16
 class Candidates:
     """What is near the positions start … start + m.
 
-    `positions` (m × keep) lists them in no order; every other sample has a scaled squared
-    distance of at least `beyond` (m,) float64.
+    The first `keep` columns of `positions` list them in no order, those of `keys` (float32) have
+    their keys: key + the row's floor is a lower bound of the scaled squared distance. Every other
+    sample has one of at least `beyond` (m,) float64.
     """
 
     start: int
     positions: torch.Tensor
+    keys: torch.Tensor
     beyond: torch.Tensor
 
 
@@ -98,7 +100,7 @@ def from_whole_rows(operands: Operands, keep: int, rows: int) -> Iterator[Candid
         beyond = nearest.values.amax(dim=1).double() + floors[i]
         if keep == operands.n - 1:
             beyond = torch.full_like(beyond, torch.inf)
-        yield Candidates(i.start, nearest.indices, beyond)
+        yield Candidates(i.start, nearest.indices, nearest.values, beyond)
 
 
 class _Lists:
@@ -132,7 +134,7 @@ class _Lists:
 
         in_ranges(finish_lists, len(self.counts), *self._of(self.panel))
         beyond = self.bounds.double() + self.floors[self.panel]
-        return Candidates(self.panel.start, self.ids[:, : self.keep], beyond)
+        return Candidates(self.panel.start, self.ids, self.keys, beyond)
 
     def _of(self, positions: slice) -> tuple[Any, ...]:
         """The lists of these positions, as the compiled loops take them."""

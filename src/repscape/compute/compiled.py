@@ -168,6 +168,35 @@ def finish_lists(
 
 
 @njit(nogil=True, cache=True)
+def _pair_sum(row: Floats, other: Floats, differences: bool, lanes: Floats) -> float:
+    """Σ (row − other)² or Σ row · other, summed in the order of `exact`; `lanes` is scratch."""
+    d = len(row)
+    whole = d - d % LANES
+    lanes[:] = 0.0
+    if differences:
+        for first in range(0, whole, LANES):
+            for lane in range(LANES):
+                gap = row[first + lane] - np.float64(other[first + lane])
+                lanes[lane] += gap * gap
+        for lane in range(d - whole):
+            gap = row[whole + lane] - np.float64(other[whole + lane])
+            lanes[lane] += gap * gap
+    else:
+        for first in range(0, whole, LANES):
+            for lane in range(LANES):
+                lanes[lane] += row[first + lane] * np.float64(other[first + lane])
+        for lane in range(d - whole):
+            lanes[lane] += row[whole + lane] * np.float64(other[whole + lane])
+    half = LANES // 2
+    while half > 0:
+        for lane in range(half):
+            lanes[lane] += lanes[lane + half]
+        half //= 2
+    total: float = lanes[0]
+    return total
+
+
+@njit(nogil=True, cache=True)
 def pair_sums(
     start: int,
     stop: int,
@@ -178,52 +207,27 @@ def pair_sums(
     out: Floats,
 ) -> None:
     """Write Σ (xᵢ − xⱼ)² or Σ xᵢ xⱼ of the pairs start … stop, summed in the order of `exact`."""
-    d = x.shape[1]
-    whole = d - d % LANES
+    row = np.zeros(x.shape[1])
     lanes = np.zeros(LANES)
-    row = np.zeros(d)
     filled = -1
     for p in range(start, stop):
         if left[p] != filled:
             filled = left[p]
-            for c in range(d):
+            for c in range(x.shape[1]):
                 row[c] = x[filled, c]
-        j = right[p]
-        lanes[:] = 0.0
-        if differences:
-            for first in range(0, whole, LANES):
-                for lane in range(LANES):
-                    gap = row[first + lane] - np.float64(x[j, first + lane])
-                    lanes[lane] += gap * gap
-            for lane in range(d - whole):
-                gap = row[whole + lane] - np.float64(x[j, whole + lane])
-                lanes[lane] += gap * gap
-        else:
-            for first in range(0, whole, LANES):
-                for lane in range(LANES):
-                    lanes[lane] += row[first + lane] * np.float64(x[j, first + lane])
-            for lane in range(d - whole):
-                lanes[lane] += row[whole + lane] * np.float64(x[j, whole + lane])
-        half = LANES // 2
-        while half > 0:
-            for lane in range(half):
-                lanes[lane] += lanes[lane + half]
-            half //= 2
-        out[p] = lanes[0]
+        out[p] = _pair_sum(row, x[right[p]], differences, lanes)
 
 
 @njit(nogil=True, cache=True)
 def count_common(a: Integers, b: Integers, out: Integers) -> None:
     """Count what each row of a shares with the same row of b; rows are sorted without repeats."""
     for row in range(a.shape[0]):
-        i = j = common = 0
+        i, j = np.int64(0), np.int64(0)
+        common = np.int64(0)
         while i < a.shape[1] and j < b.shape[1]:
-            if a[row, i] < b[row, j]:
-                i += 1
-            elif a[row, i] > b[row, j]:
-                j += 1
-            else:
-                common += 1
-                i += 1
-                j += 1
+            # Without branches, which nothing could predict.
+            first, second = a[row, i], b[row, j]
+            common += np.int64(first == second)
+            i += np.int64(first <= second)
+            j += np.int64(second <= first)
         out[row] = common

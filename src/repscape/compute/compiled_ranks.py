@@ -36,3 +36,42 @@ def count_up_to(
                 within += np.int64(tile[row, column] <= last)
             below[row, t] += under
             near[row, t] += within
+
+
+@njit(nogil=True, cache=True)
+def collect_between(
+    products: Floats,
+    norms_i: Floats,
+    norms_j: Floats,
+    above: bool,
+    low: float,
+    high: float,
+    out: Floats,
+) -> tuple[int, int]:
+    """Write the squared distances from `low` to `high` to `out`; also count those below.
+
+    The distance of row r and column c is norms_i[r] + norms_j[c] − 2 products[r, c], at least 0;
+    with `above`, only columns after the row's own position count. Returns the counts of those
+    below and of those written, or (0, −1) if `out` is too small.
+    """
+    below = np.int64(0)
+    held = np.int64(0)
+    width = products.shape[1]
+    values = np.empty(width)
+    for r in range(products.shape[0]):
+        if held + width > len(out):
+            return 0, -1
+        norm = norms_i[r]
+        for c in range(width):
+            value = norm + norms_j[c] - 2.0 * products[r, c]
+            values[c] = value if value > 0.0 else 0.0
+        first = r + 1 if above else 0
+        under = np.int64(0)
+        for c in range(first, width):
+            under += np.int64(values[c] < low)
+        below += under
+        for c in range(first, width):
+            # Every value is written; the next one overwrites those that lie outside.
+            out[held] = values[c]
+            held += np.int64((values[c] >= low) & (values[c] <= high))
+    return int(below), int(held)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 
 from repscape.compute.arrays import row_blocks
@@ -68,8 +69,8 @@ class ExactDistances:
     def pairs(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         """The distances between rows left[p] and right[p], as float64."""
         if self.squared_norms is None:
-            return self._sums(left, right, differences=True).sqrt_()
-        scale = (self.squared_norms[left] * self.squared_norms[right]).sqrt_()
+            return _root(self._sums(left, right, differences=True))
+        scale = _root(self.squared_norms[left] * self.squared_norms[right])
         return 1 - self._sums(left, right, differences=False).div_(scale)
 
     def _sums(self, left: torch.Tensor, right: torch.Tensor, differences: bool) -> torch.Tensor:
@@ -85,6 +86,15 @@ class ExactDistances:
             terms = a.sub_(b).square_() if differences else a.mul_(b)
             out[block] = _lane_sums(terms)
         return out
+
+
+def _root(values: torch.Tensor) -> torch.Tensor:
+    """Take the square root in place, correctly rounded: torch's on a CPU may be a unit off."""
+    if values.device.type != "cpu":
+        return values.sqrt_()
+    array = values.numpy()
+    np.sqrt(array, out=array)
+    return values
 
 
 def _lane_sums(terms: torch.Tensor) -> torch.Tensor:

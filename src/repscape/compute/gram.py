@@ -86,6 +86,12 @@ class Matrix:
         rows = None if self.rows is None else self.rows.permute(order)
         return Matrix(self.diagonal[order], self.pivot, rows, self.map, given)
 
+    def subset(self, rows: torch.Tensor) -> Matrix:
+        """The rows and columns of some samples, taken from the whole matrix."""
+        part = self.dense[rows[:, None], rows]
+        part += self.pivot
+        return Matrix(self.diagonal[rows], self.pivot, given=part)
+
     @cached_property
     def dense(self) -> torch.Tensor:
         """The whole matrix less the pivot, with a zero diagonal, in float64."""
@@ -173,9 +179,10 @@ def sweep(
     )
     # One allocation for all tiles: fresh memory costs as much as filling it.
     room = row_sums.new_empty(len(matrices) * side * side)
+    rows_of = _distinct_rows(matrices)
     with resident:
         for i, j in _upper_tiles(n, side):
-            stack = _stack_tiles(matrices, i, j, room)
+            stack = _stack_tiles(matrices, rows_of, i, j, room)
             row_sums[:, i] += stack.sum(dim=2)
             if i != j:
                 row_sums[:, j] += stack.sum(dim=1)
@@ -233,8 +240,21 @@ def _rows(flat: torch.Tensor, wanted: list[int]) -> torch.Tensor:
     return flat[first : last + 1] if last - first + 1 == len(wanted) else flat[wanted]
 
 
+def _distinct_rows(matrices: Sequence[Matrix]) -> dict[Hashable, Rows]:
+    """Rows by key, of equal ones those that hold their products already."""
+    found: dict[Hashable, Rows] = {}
+    for matrix in matrices:
+        if matrix.rows is not None and (matrix.rows.has_products or matrix.rows.key not in found):
+            found[matrix.rows.key] = matrix.rows
+    return found
+
+
 def _stack_tiles(
-    matrices: Sequence[Matrix], i: slice, j: slice, room: torch.Tensor
+    matrices: Sequence[Matrix],
+    rows_of: dict[Hashable, Rows],
+    i: slice,
+    j: slice,
+    room: torch.Tensor,
 ) -> torch.Tensor:
     """The tiles (i, j) of all matrices less their pivots, (M, b_i, b_j) float64, zero diagonal.
 
@@ -249,7 +269,7 @@ def _stack_tiles(
             # Measures with other kernels of the same rows share their inner products.
             shared = products.get(matrix.rows.key)
             if shared is None:
-                shared = products[matrix.rows.key] = matrix.rows.products(i, j)
+                shared = products[matrix.rows.key] = rows_of[matrix.rows.key].products(i, j)
         stack[position] = matrix.tile(i, j, shared)
         if matrix.pivot:
             stack[position] -= matrix.pivot
@@ -325,15 +345,10 @@ class _Residents:
 
 def _rows_to_keep(matrices: Sequence[Matrix], memory_limit: int) -> _Residents:
     """Choose whose prepared rows to keep: as many as fit into the other half of the budget."""
-    unique: dict[Hashable, Rows] = {}
-    for matrix in matrices:
-        if matrix.rows is not None:
-            # The first is the one that `_stack_tiles` asks for products.
-            unique.setdefault(matrix.rows.key, matrix.rows)
     left = memory_limit // 2
     keep = []
-    for rows in unique.values():
-        if rows.bytes <= left:
+    for rows in _distinct_rows(matrices).values():
+        if not rows.has_products and rows.bytes <= left:
             keep.append(rows)
             left -= rows.bytes
     return _Residents(keep)

@@ -32,3 +32,17 @@ def show_bytes(count: float) -> str:
             return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB"
+
+
+class Spare:
+    """Memory that a budget has left, for what saves work later but need not be held."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def take(self, size: int) -> bool:
+        """Whether that many bytes are left; if so, they are taken."""
+        if size > self.left:
+            return False
+        self.left -= size
+        return True

@@ -26,10 +26,12 @@ import torch
 from repscape.compute.arrays import as_tensor, check_finite, row_blocks
 from repscape.compute.candidates import Candidates, from_whole_rows, plan_tiles, sweep
 from repscape.compute.device import on_capable_device
+from repscape.compute.equal_rows import first_equal_rows
 from repscape.compute.exact import ExactDistances, Metric
 from repscape.compute.memory import parse_bytes, show_bytes
 from repscape.compute.operands import Operands
 from repscape.compute.precision import full_precision
+from repscape.compute.threads import in_ranges
 from repscape.errors import (
     InvalidParameterError,
     MemoryLimitError,
@@ -99,6 +101,26 @@ class NeighbourTable:
     @cached_property
     def _firsts(self) -> dict[int, NeighbourTable]:
         return {}
+
+    def subset(self, rows: torch.Tensor, k: int) -> NeighbourTable | None:
+        """The table of the k nearest among some samples, (m,) ascending.
+
+        None if some sample has fewer than k of its listed neighbours among them, or if no
+        distance is left.
+        """
+        rows = rows.cpu()
+        place = torch.full((self.n,), -1, dtype=torch.int32)
+        place[rows] = torch.arange(len(rows), dtype=torch.int32)
+        renamed = place[self.indices[rows].long()]
+        kept = renamed >= 0
+        if int(kept.sum(dim=1).min()) < k:
+            return None
+        # Those that are left come first, in their order.
+        first = (~kept).to(torch.int8).sort(dim=1, stable=True).indices[:, :k]
+        distances = self.distances[rows].gather(1, first)
+        if not bool((distances > 0).any()):
+            return None
+        return NeighbourTable(renamed.gather(1, first), distances, self.metric)
 
     def permute(self, order: torch.Tensor) -> NeighbourTable:
         """The table of the same samples in another order: new sample i is old sample order[i].
@@ -195,7 +217,7 @@ def overlap_counts(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
     `a` and `b` are (n, k) int32 with ascending rows and no repeats (`NeighbourTable.sets`).
     """
-    if a.numel() * b.shape[1] <= SMALL_WORK // 4:
+    if a.numel() * b.shape[1] <= SMALL_WORK // 64:
         return (a[:, :, None] == b[:, None, :]).sum(dim=(1, 2))
     from repscape.compute.compiled import count_common
 
@@ -243,6 +265,9 @@ class _Search:
 
     def resolve(self, candidates: Candidates) -> None:
         """Order candidates by their exact distances; note the rows where others may be nearer."""
+        if self.compiled:
+            self._resolve_compiled(candidates)
+            return
         rows_at_a_time = max(1, self.budget // 4 // (80 * self.keep))
         order = self.operands.order
         for block in row_blocks(len(candidates.beyond), rows_at_a_time):
@@ -258,34 +283,66 @@ class _Search:
             sure = self.operands.to_squared(distances[:, -1]) < candidates.beyond[block]
             self._doubtful.append(rows[~sure])
 
+    def _resolve_compiled(self, candidates: Candidates) -> None:
+        from repscape.compute.compiled_candidates import order_candidates
+
+        operands, exact = self.operands, self.exact
+        here = slice(candidates.start, candidates.start + len(candidates.beyond))
+        none = torch.empty(0, dtype=torch.float64)
+        rows = operands.order[here]
+        sure = torch.empty(len(rows), dtype=torch.bool)
+        listed = (candidates.keys, candidates.positions, operands.order)
+        bounds = (operands.floors[here], candidates.beyond)
+        norms = none if exact.squared_norms is None else exact.squared_norms
+        table = (self.indices, self.distances, sure)
+        arrays = (exact.x, rows, *listed, *bounds, norms, *table)
+        in_ranges(
+            order_candidates,
+            len(rows),
+            self.keep,
+            operands.scale,
+            *(array.numpy() for array in arrays),
+        )
+        self._doubtful.append(rows[~sure])
+
     def repair(self) -> None:
-        """Search the doubtful rows again in float64."""
+        """Search the doubtful rows again in float64; what equal rows share is computed once."""
         doubtful = torch.cat(self._doubtful)
-        n = self.operands.n
-        for block in row_blocks(len(doubtful), _dense_rows(n, self.budget // 4)):
+        if len(doubtful) == 0:
+            return
+        device = doubtful.device
+        first = torch.from_numpy(first_equal_rows(self.exact.x)).to(device)
+        distinct, kind = torch.unique(first, return_inverse=True)
+        for block in row_blocks(len(doubtful), _dense_rows(self.operands.n, self.budget // 4)):
             rows = doubtful[block].sort().values
-            distances, indices = smallest(self._near_distances(rows), self.k)
             here = rows.cpu()
+            limits = self.operands.to_squared(self.distances[here, -1].to(device))
+            kinds, which = torch.unique(kind[rows], return_inverse=True)
+            limits = torch.zeros(len(kinds), dtype=torch.float64, device=device).scatter_reduce(
+                0, which, limits, "amax"
+            )
+            near = self._near_distances(distinct[kinds], limits, distinct)[which[:, None], kind]
+            near[torch.arange(len(rows), device=device), rows] = torch.inf
+            distances, indices = smallest(near, self.k)
             self.distances[here] = distances.cpu()
             self.indices[here] = indices.int().cpu()
 
-    def _near_distances(self, rows: torch.Tensor) -> torch.Tensor:
-        """The exact distances from `rows` to whatever may be among their k nearest; else ∞."""
+    def _near_distances(
+        self, rows: torch.Tensor, limits: torch.Tensor, columns: torch.Tensor
+    ) -> torch.Tensor:
+        """The exact distances from `rows` to those of `columns` within the limits; else ∞."""
         operands = self.operands
         positions = torch.empty_like(operands.order)
         positions[operands.order] = torch.arange(operands.n, device=rows.device)
-        limits = operands.to_squared(self.distances[rows.cpu(), -1].to(rows.device))
         y, floor = operands.block64(positions[rows])
         near = torch.full(
-            (len(rows), operands.n), torch.inf, dtype=torch.float64, device=rows.device
+            (len(rows), len(columns)), torch.inf, dtype=torch.float64, device=rows.device
         )
-        for j in row_blocks(operands.n, _FLOAT64_TILE):
-            other, other_floor = operands.block64(j)
+        for j in row_blocks(len(columns), _FLOAT64_TILE):
+            other, other_floor = operands.block64(positions[columns[j]])
             lower = torch.addmm(other_floor, y, other.T, alpha=-2).add_(floor[:, None])
             at, column = (lower <= limits[:, None]).nonzero(as_tuple=True)
-            sample = operands.order[column + j.start]
-            near[at, sample] = self.exact.pairs(rows[at], sample)
-        near[torch.arange(len(rows), device=rows.device), rows] = torch.inf
+            near[at, column + j.start] = self.exact.pairs(rows[at], columns[j][column])
         return near
 
     def _order(self, n: int, device: torch.device) -> torch.Tensor:

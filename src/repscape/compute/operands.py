@@ -18,6 +18,7 @@ from functools import cached_property
 import torch
 
 from repscape.compute.arrays import row_blocks
+from repscape.compute.threads import in_ranges
 
 _BLOCK_VALUES = 2**21
 _MEDIAN_ROWS = 1024
@@ -69,7 +70,7 @@ class Operands:
         rows = self._x[here].double()
         if self._norms is not None:
             return rows.div_(self._norms[here, None])
-        return rows.sub_(self._centre).mul_(self._scale)
+        return rows.sub_(self._centre).mul_(self.scale)
 
     @property
     def bytes(self) -> int:
@@ -77,17 +78,25 @@ class Operands:
         return self.n * self.d * 4
 
     def keep(self) -> None:
-        """Hold the float32 operands in memory."""
-        kept = torch.empty(self.n, self.d, dtype=torch.float32, device=self.order.device)
-        for i in self._small_blocks():
-            kept[i] = self.block(i)
+        """Hold the float32 operands in memory (CPU), made in one compiled pass."""
+        from repscape.compute.compiled_candidates import operand_rows
+
+        kept = torch.empty(self.n, self.d, dtype=torch.float32)
+        squares = torch.empty(self.n, dtype=torch.float64)
+        if self._norms is None:
+            centre, divisors = self._centre, torch.full_like(squares, 1 / self.scale)
+        else:
+            centre, divisors = torch.zeros(self.d, dtype=torch.float64), self._norms[self.order]
+        arrays = (self._x, self.order, centre, divisors, kept, squares)
+        in_ranges(operand_rows, self.n, *(array.numpy() for array in arrays))
         self._kept = kept
+        self.floors = _floors(squares, self.d, torch.float32)
 
     def to_squared(self, distances: torch.Tensor) -> torch.Tensor:
         """Exact distances as the scaled squared distances of the bound."""
         if self._norms is not None:
             return 2 * distances
-        return (distances * self._scale).square_()
+        return (distances * self.scale).square_()
 
     def _small_blocks(self) -> list[slice]:
         return list(row_blocks(self.n, max(1, _BLOCK_VALUES // self.d)))
@@ -97,11 +106,11 @@ class Operands:
         return _middle(self._x)
 
     @cached_property
-    def _scale(self) -> float:
+    def scale(self) -> float:
         """A power of two that brings the largest value into [0.5, 1): exact, no overflow."""
-        blocks = self._small_blocks()
-        largest = [(self._x[i].double() - self._centre).abs().max() for i in blocks]
-        _, exponent = torch.frexp(torch.stack(largest).max())
+        low, high = self._x.aminmax(dim=0)
+        largest = torch.maximum(high.double() - self._centre, self._centre - low.double()).max()
+        _, exponent = torch.frexp(largest)
         return 2.0 ** -int(exponent)
 
 

@@ -10,26 +10,31 @@ import torch
 DistanceTile = Callable[[slice, slice], torch.Tensor]
 """The distances between samples i and samples j."""
 
-TILE_ROWS = 1024
+TILE_ROWS = 512
 SAMPLED_ROWS = 1024
 KEPT_VALUES = 2**22
 """At most so many entries are held and sorted at a time."""
-_SMALL_COUNT = 2**17
+SMALL_COUNT = 2**17
 _BRACKET = 0.03
+_BRACKET_ROWS = 512
 _SLOTS = 2**16
 
 
 def upper_entries(distance: DistanceTile, n: int) -> Iterator[torch.Tensor]:
     """Yield the entries above the diagonal, tile by tile, each tile's as a vector."""
+    for i, j in upper_tiles(n):
+        tile = distance(i, j)
+        if i == j:
+            tile = tile[torch.ones(tile.shape, dtype=torch.bool, device=tile.device).triu_(1)]
+        if tile.numel():
+            yield tile.flatten().contiguous()
+
+
+def upper_tiles(n: int) -> Iterator[tuple[slice, slice]]:
+    """Yield the tiles on and above the diagonal, row by row."""
     for start in range(0, n, TILE_ROWS):
-        i = slice(start, min(start + TILE_ROWS, n))
         for begin in range(start, n, TILE_ROWS):
-            j = slice(begin, min(begin + TILE_ROWS, n))
-            tile = distance(i, j)
-            if i == j:
-                tile = tile[torch.ones(tile.shape, dtype=torch.bool, device=tile.device).triu_(1)]
-            if tile.numel():
-                yield tile.flatten().contiguous()
+            yield slice(start, min(start + TILE_ROWS, n)), slice(begin, min(begin + TILE_ROWS, n))
 
 
 def sampled_entries(distance: DistanceTile, n: int, rows: int = SAMPLED_ROWS) -> torch.Tensor:
@@ -52,10 +57,10 @@ def order_statistics(
     look, and where that fails a histogram over all entries does.
     """
     count = n * (n - 1) // 2
-    if count <= _SMALL_COUNT:
+    if count <= SMALL_COUNT:
         return _pick(torch.cat(list(upper_entries(distance, n))), positions)
-    if 2 * _BRACKET * count <= KEPT_VALUES / 2:
-        low, high = _bracket(distance, n, (positions[0] + 0.5) / count)
+    if can_bracket(count):
+        low, high = bracket(distance, n, (positions[0] + 0.5) / count)
         found = _search(distance, n, positions, low, high)
         if found is not None:
             return found
@@ -68,8 +73,14 @@ def _pick(values: torch.Tensor, positions: tuple[int, int]) -> tuple[float, floa
     return lower, lower if second == first else float(values.kthvalue(second + 1).values)
 
 
-def _bracket(distance: DistanceTile, n: int, fraction: float) -> tuple[float, float]:
-    values = _sample(distance, n, SAMPLED_ROWS)
+def can_bracket(count: int) -> bool:
+    """Whether those of so many entries that lie in a bracket can be held, and twice as many."""
+    return 4 * _BRACKET * count <= KEPT_VALUES
+
+
+def bracket(distance: DistanceTile, n: int, fraction: float) -> tuple[float, float]:
+    """Between which values the entry at this fraction of the order probably lies, by a sample."""
+    values = _sample(distance, n, _BRACKET_ROWS)
     last = len(values) - 1
     low, high = max(0.0, fraction - _BRACKET), min(1.0, fraction + _BRACKET)
     return _pick(values, (int(low * last), math.ceil(high * last)))

@@ -29,7 +29,7 @@ _BITS = 63
 """Representations whose neighbours one table holds, a bit each."""
 
 
-def shared(pairs: Pairs) -> bool:
+def together(pairs: Pairs) -> bool:
     """Whether enough of the pairs of two sets are asked for to do them all at once."""
     left, right = {a for a, _ in pairs}, {b for _, b in pairs}
     return len(pairs) > 3 and 8 * len(pairs) > len(left) * len(right)
@@ -38,7 +38,7 @@ def shared(pairs: Pairs) -> bool:
 def worthwhile(matrices: Sequence[Matrix], pairs: Pairs, memory_limit: int) -> bool:
     """Whether `permuted_pair_sums` of these pairs fits and costs less than each on its own."""
     first = matrices[0]
-    if first.diagonal.device.type != "cpu" or not shared(pairs):
+    if first.diagonal.device.type != "cpu" or not together(pairs):
         return False
     if 8 * first.n**2 * len(matrices) + 2 * _SUMS_BYTES > memory_limit:
         return False
@@ -117,14 +117,14 @@ def _off_diagonal(
 
     n, count = left[0].n, len(orders)
     out = torch.zeros(count, len(left), len(right), dtype=torch.float64)
-    together = max(1, min(count, _WIDE // len(right)))
+    at_once = max(1, min(count, _WIDE // len(right)))
     whole = [matrix.dense.contiguous().numpy() for matrix in right]
-    entries = max(n, _CHUNK_BYTES // (8 * (len(left) + together * len(right))))
+    entries = max(n, _CHUNK_BYTES // (8 * (len(left) + at_once * len(right))))
     for first, last, size in _lower_chunks(n, entries):
         i, j = torch.tril_indices(last - first, last, first - 1)
         kept = torch.stack([matrix.dense[first + i, j] for matrix in left])
-        moved = torch.empty(len(right), together, size, dtype=torch.float64)
-        for block in row_blocks(count, together):
+        moved = torch.empty(len(right), at_once, size, dtype=torch.float64)
+        for block in row_blocks(count, at_once):
             chosen = orders[block].numpy()
             for position, matrix in enumerate(whole):
                 arrays = (matrix, chosen, first, last, moved[position].numpy())

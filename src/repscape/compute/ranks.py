@@ -9,15 +9,22 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 
 from repscape.compute.order import (
+    KEPT_VALUES,
     SAMPLED_ROWS,
+    SMALL_COUNT,
+    TILE_ROWS,
     DistanceTile,
+    bracket,
+    can_bracket,
     distinct,
     histogram,
     order_statistics,
     sampled_entries,
+    upper_tiles,
 )
 from repscape.compute.rows import Rows
 from repscape.errors import UndefinedScoreError
@@ -34,15 +41,43 @@ _NOISE_BITS = {torch.float64: (torch.int64, 12), torch.float32: (torch.int32, 6)
 
 def median_distance(rows: Rows) -> float:
     """The median of ‖x_i - x_j‖ over i < j; with an even count, the mean of the middle two."""
-    norms = rows.squared_norms
+    norms, n = rows.squared_norms, rows.n
+    count = n * (n - 1) // 2
+    middle = (count - 1) // 2, count // 2
 
     def squared(i: slice, j: slice) -> torch.Tensor:
         products = rows.products(i, j).double()
         return (norms[i, None] + norms[j] - 2.0 * products).clamp_(min=0.0)
 
-    count = rows.n * (rows.n - 1) // 2
-    lower, upper = order_statistics(squared, rows.n, ((count - 1) // 2, count // 2))
+    found = None
+    if rows.x.device.type == "cpu" and count > SMALL_COUNT and can_bracket(count):
+        found = _select(rows, middle, *bracket(squared, n, 0.5))
+    lower, upper = found or order_statistics(squared, n, middle)
     return (math.sqrt(lower) + math.sqrt(upper)) / 2
+
+
+def _select(
+    rows: Rows, positions: tuple[int, int], low: float, high: float
+) -> tuple[float, float] | None:
+    """The squared distances at the positions if both lie in [low, high], in one compiled pass."""
+    from repscape.compute.compiled_ranks import collect_between
+
+    norms = rows.squared_norms.numpy()
+    room = np.empty(KEPT_VALUES + TILE_ROWS)
+    below = held = 0
+    for i, j in upper_tiles(rows.n):
+        products = rows.products(i, j).numpy()
+        under, inside = collect_between(
+            products, norms[i], norms[j], i == j, low, high, room[held:]
+        )
+        if inside < 0:
+            return None
+        below, held = below + under, held + inside
+    first, second = (position - below for position in positions)
+    if first < 0 or second >= held:
+        return None
+    chosen = np.partition(room[:held], (first, second))
+    return float(chosen[first]), float(chosen[second])
 
 
 def settle(distances: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ from repscape.errors import UndefinedScoreError
 from repscape.transforms import column_mean
 
 RowKind = Literal["centred", "unit", "correlation"]
+PANEL_ROWS = 512
 
 
 class Rows:
@@ -37,6 +38,7 @@ class Rows:
         self._mean = column_mean(x) if kind == "centred" else None
         self._norms = None if kind == "centred" else self._checked_norms()
         self._kept: torch.Tensor | None = None
+        self._panels: list[torch.Tensor] = []
 
     def permute(self, order: torch.Tensor) -> Rows:
         """The same prepared rows in another order: new row i is old row order[i]."""
@@ -44,6 +46,7 @@ class Rows:
         permuted.x, permuted.kind, permuted._mean = self.x[order], self.kind, self._mean
         permuted._norms = None if self._norms is None else self._norms[order]
         permuted._kept = None if self._kept is None else self._kept[order]
+        permuted._panels = []
         return permuted
 
     @property
@@ -82,8 +85,32 @@ class Rows:
         return rows
 
     def products(self, i: slice, j: slice) -> torch.Tensor:
-        """The inner products of rows i with rows j."""
+        """The inner products of rows i with rows j; not to be written to."""
+        if self._panels:
+            number, first = divmod(i.start, PANEL_ROWS)
+            inside = first + i.stop - i.start <= PANEL_ROWS
+            if inside and number * PANEL_ROWS <= j.start:
+                columns = slice(j.start - number * PANEL_ROWS, j.stop - number * PANEL_ROWS)
+                held: torch.Tensor = self._panels[number][first : first + i.stop - i.start, columns]
+                return held
         return self.block(i) @ self.block(j).T
+
+    @property
+    def products_bytes(self) -> int:
+        """What `keep_products` takes while and after it is made."""
+        return (self.n * (self.n + PANEL_ROWS) // 2 + self.n * self.d) * self.x.element_size()
+
+    @property
+    def has_products(self) -> bool:
+        """Whether `keep_products` was called."""
+        return bool(self._panels)
+
+    def keep_products(self) -> None:
+        """Form the inner products of all rows with those after them, and hold them from now on."""
+        self.keep()
+        everything = row_blocks(self.n, PANEL_ROWS)
+        self._panels = [self.block(i) @ self.block(slice(i.start, self.n)).T for i in everything]
+        self.release()
 
     @cached_property
     def squared_norms(self) -> torch.Tensor:

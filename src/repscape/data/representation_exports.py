@@ -96,6 +96,46 @@ def find_exports(root: str | Path, containing: Sequence[str] = ZERO_SHOT) -> lis
     return chosen
 
 
+def find_export(
+    root: str | Path, model: str, data: str, containing: Sequence[str] = ZERO_SHOT
+) -> Path:
+    """The folder in `root` whose description names this model and this data set.
+
+    Names are compared without regard to case and to `/`, `\\`, `_` against `-`; of a model, what
+    follows the organisation is enough.
+
+    Raises `UnreadableFileError` if there is none, or several; the message lists what there is,
+    and the folders whose description cannot be read.
+    """
+    named, unreadable = [], []
+    for folder in find_exports(root, containing):
+        try:
+            _, description = _described(folder)
+            named.append((folder, description["model"], description["data"]))
+        except UnreadableFileError as problem:
+            unreadable.append(str(problem))
+    wanted = _comparable(model)
+    found = [
+        folder
+        for folder, m, d in named
+        if _comparable(d) == _comparable(data)
+        and wanted in (_comparable(m), _comparable(m.rpartition("/")[2]))
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listed = " and ".join(folder.name for folder in found)
+        raise UnreadableFileError(
+            f"{root}: {len(found)} folders hold {model!r} on {data!r} ({listed}): say more of the "
+            "model's name, or move one away"
+        )
+    there = ", ".join(f"{m} on {d}" for _, m, d in named) or "none"
+    broken = "".join(f"; {problem}" for problem in unreadable)
+    raise UnreadableFileError(
+        f"{root}: no export of {model!r} on {data!r}; there are: {there}{broken}"
+    )
+
+
 def read_export_info(folder: str | Path) -> Export:
     """Parse the description of an export and list its shards; read no vector.
 
@@ -106,15 +146,7 @@ def read_export_info(folder: str | Path) -> Export:
         are no shards, or one that their names or `state.json` promise is missing.
     """
     here = Path(folder)
-    info = _read_json(here / INFO)
-    text = str(info.get("description", ""))
-    found = _DESCRIPTION.search(text)
-    if found is None:
-        raise UnreadableFileError(
-            f"{here / INFO}: the description {_shortened(text)!r} does not name a model and a "
-            "data set; expected 'Logged outputs (hidden representations) of the language model "
-            "MODEL on the DATA dataset.'"
-        )
+    info, found = _described(here)
     return Export(
         folder=here,
         model=found["model"].translate(_SEPARATORS),
@@ -194,6 +226,23 @@ def export_vectors(export: Export, strategy: Strategy) -> Iterator[npt.NDArray[n
             _check_finite(values, where, done)
             done += len(values)
             yield values
+
+
+def _described(folder: Path) -> tuple[dict[str, Any], re.Match[str]]:
+    info = _read_json(folder / INFO)
+    text = str(info.get("description", ""))
+    found = _DESCRIPTION.search(text)
+    if found is None:
+        raise UnreadableFileError(
+            f"{folder / INFO}: the description {_shortened(text)!r} does not name a model and a "
+            "data set; expected 'Logged outputs (hidden representations) of the language model "
+            "MODEL on the DATA dataset.'"
+        )
+    return info, found
+
+
+def _comparable(name: str) -> str:
+    return name.translate(_SEPARATORS).casefold()
 
 
 def _pooled(

@@ -69,7 +69,9 @@ class LayoutReader:
         for known in self._known:
             first, last = (output.shape[axis] == known.features for axis in (1, -1))
             if first and last:
-                return known.layout if known.shape[1:] == output.shape[1:] else "unclear"
+                alike = [k.layout for k in self._known if k.shape[1:] == output.shape[1:]]
+                settled = known.shape[1:] == output.shape[1:] and len(set(alike)) == 1
+                return known.layout if settled else "unclear"
             if first or last:
                 return "first" if first else "last"
         tokens = output.ndim == _FEWEST_AXES

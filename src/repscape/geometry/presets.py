@@ -19,6 +19,15 @@ class Preset:
     citation: Citation
 
 
+_VALERIANI = Citation(
+    "Valeriani et al. 2023",
+    "@inproceedings{valeriani2023geometry,\n"
+    "  title={The geometry of hidden representations of large transformer models},\n"
+    "  author={Valeriani, Lucrezia and Doimo, Diego and Cuturello, Francesca and "
+    "Laio, Alessandro and Ansuini, Alessio and Cazzaniga, Alberto},\n"
+    "  booktitle={NeurIPS},\n  year={2023}\n}",
+)
+
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -34,14 +43,22 @@ PRESETS = {
                 "of every block. Layers are drawn at depth l / l_last; the published figure drew "
                 "its two panels at l / number of points, which shifts them against each other."
             ),
-            citation=Citation(
-                "Valeriani et al. 2023",
-                "@inproceedings{valeriani2023geometry,\n"
-                "  title={The geometry of hidden representations of large transformer models},\n"
-                "  author={Valeriani, Lucrezia and Doimo, Diego and Cuturello, Francesca and "
-                "Laio, Alessandro and Ansuini, Alessio and Cazzaniga, Alberto},\n"
-                "  booktitle={NeurIPS},\n  year={2023}\n}",
+            citation=_VALERIANI,
+        ),
+        Preset(
+            name="valeriani2023_esm",
+            descriptors=(
+                "twonn_blocks[blocks=20,fraction=0.9]",
+                "label_overlap[k=10]",
             ),
+            measures=("mutual_knn[k=10,metric=euclidean]",),
+            remarks=(
+                "Proteins, ESM-2: mean over the residues of the output of every block, without "
+                "the special tokens at both ends; the last layer after the final norm. Dimension "
+                "and overlaps of layers on ProteinNet, label overlap with the superfamilies of "
+                "SCOPe. Layers are drawn at depth l / l_last."
+            ),
+            citation=_VALERIANI,
         ),
     )
 }

@@ -22,14 +22,20 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-def read_published_array(path: str | Path, dimensions: tuple[int, ...]) -> npt.NDArray[Any]:
+def read_published_array(
+    path: str | Path, dimensions: tuple[int, ...], mapped: bool = False
+) -> npt.NDArray[Any]:
     """Read a `.npy` file of numbers with one of the numbers of dimensions; pickles are refused.
+
+    `mapped` leaves the numbers on the disk until they are read.
 
     Raises `UnreadableFileError` that says what was found instead.
     """
     file = Path(path)
     try:
-        array: npt.NDArray[Any] = np.load(file, allow_pickle=False)
+        array: npt.NDArray[Any] = np.load(
+            file, mmap_mode="r" if mapped else None, allow_pickle=False
+        )
     except (OSError, ValueError, EOFError) as problem:
         raise UnreadableFileError(f"{file}: not a .npy file of numbers ({problem})") from None
     if array.ndim not in dimensions or array.dtype.kind not in "iuf" or array.size == 0:
@@ -114,3 +120,18 @@ def dimensions_of_ratios(
             )
         )
     return readings
+
+
+def read_published_curve(path: str | Path, highest: float = np.inf) -> list[Reading]:
+    """Read one finished value per layer, (layers,).
+
+    Raises `UnreadableFileError` if a value is not finite, not above 0 or above `highest`.
+    """
+    values = np.squeeze(read_published_array(path, (1, 2))).astype(np.float64)
+    if values.ndim != 1:
+        raise UnreadableFileError(
+            f"{path}: found shape {values.shape}, but expected one value per layer"
+        )
+    if not (np.isfinite(values) & (values > 0) & (values <= highest)).all():
+        raise UnreadableFileError(f"{path}: values are finite, above 0 and at most {highest:g}")
+    return [Reading(float(value)) for value in values]

@@ -88,11 +88,17 @@ def _mean_steps(curves: Sequence[Sequence[Reading]]) -> list[float]:
 
 
 def _step(a: Reading, b: Reading) -> float:
-    noise = math.hypot(*((r.standard_error or 0.0) / r.value for r in (a, b)))
+    noise = math.hypot(*(_error(r) / r.value for r in (a, b)))
     gap = abs(math.log(b.value / a.value))
     if noise == 0:
         return 0.0 if gap == 0 else math.inf
     return gap / noise
+
+
+def _error(reading: Reading) -> float:
+    """The standard error, or the one for independent samples where that alone is known."""
+    known = (reading.standard_error, reading.independent_error)
+    return next((error for error in known if error is not None), 0.0)
 
 
 def _show(scale: float | None) -> str:

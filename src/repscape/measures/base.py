@@ -17,6 +17,7 @@ from typing import (
 
 import torch
 
+from repscape.compute.memory import Spare
 from repscape.errors import (
     InvalidParameterError,
     RepscapeError,
@@ -174,6 +175,10 @@ class Measure(Parametrised, Generic[State]):
         """The prepared state of x from what `shared`, or a larger one of its key, formed of x."""
         raise NotImplementedError
 
+    def prepare_within(self, x: torch.Tensor, spare: Spare) -> State:
+        """`prepare`; what is taken of `spare` may hold what saves work later, not other numbers."""
+        return self.prepare(x)
+
     def prepare_labelled(self, x: torch.Tensor, labels: npt.NDArray[Any] | None) -> State:
         """`prepare`, with the labels of the samples, (n,), if the representation has any."""
         return self.prepare(x)
@@ -204,6 +209,18 @@ class Measure(Parametrised, Generic[State]):
             f"{self.name} has no permutation null: its score does not depend on which sample is "
             "paired with which"
         )
+
+    def prepare_for_subsets(self, x: torch.Tensor) -> State:
+        """`prepare`, with what `subset` may need beside it."""
+        return self.prepare(x)
+
+    def subset(self, state: State, rows: torch.Tensor) -> State | None:
+        """The state of some of the samples, (m,) ascending, as if no others had been there.
+
+        From a state of `prepare_for_subsets`. None where preparing those samples is the only way,
+        since what was prepared depends on the others.
+        """
+        return None
 
     def permuted_scores(
         self, a: State, b: State, orders: torch.Tensor, memory_limit: int
@@ -331,6 +348,16 @@ class Transformed(Measure[Any]):
 
     def permute(self, state: Any, order: torch.Tensor) -> Any:  # noqa: D102
         return self._core.permute(state, order)
+
+    def prepare_for_subsets(self, x: torch.Tensor) -> Any:  # noqa: D102
+        for transform in self._transforms:
+            x = transform.apply(x)
+        return self._core.prepare_for_subsets(x)
+
+    def subset(self, state: Any, rows: torch.Tensor) -> Any:
+        """As of the measure alone, if every transform takes each sample by itself."""
+        alone = all(transform.spec.row_wise for transform in self._transforms)
+        return self._core.subset(state, rows) if alone else None
 
     def permuted_scores(  # noqa: D102
         self, a: Any, b: Any, orders: torch.Tensor, memory_limit: int

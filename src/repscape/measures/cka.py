@@ -11,6 +11,7 @@ import torch
 
 from repscape.compute.arrays import as_symmetric, check_not_constant
 from repscape.compute.gram import Matrix, PairSums
+from repscape.compute.memory import Spare
 from repscape.compute.ranks import median_distance
 from repscape.compute.rows import Rows
 from repscape.errors import InvalidParameterError, UndefinedScoreError
@@ -170,6 +171,10 @@ class CKA(GramMeasure):
         return 32 * n + (8 * n * n if self.kernel == "precomputed" else 0)
 
     def prepare(self, x: torch.Tensor) -> Matrix:  # noqa: D102
+        return self.prepare_within(x, Spare(0))
+
+    def prepare_within(self, x: torch.Tensor, spare: Spare) -> Matrix:
+        """The products that the median distance takes are held for the sweep if they fit."""
         if self.kernel == "precomputed":
             gram = as_symmetric(x, "Gram matrix")
             return Matrix(diagonal=gram.diagonal(), pivot=_typical_entry(gram), given=gram)
@@ -177,6 +182,8 @@ class CKA(GramMeasure):
         rows = Rows(x, "centred")
         if self.kernel == "linear":
             return Matrix(rows.squared_norms, pivot=0.0, rows=rows, map=LinearKernel())
+        if self.sigma.relative and spare.take(rows.products_bytes):
+            rows.keep_products()
         sigma = self.sigma.value * (median_distance(rows) if self.sigma.relative else 1.0)
         if sigma == 0.0:
             raise UndefinedScoreError(
@@ -189,6 +196,11 @@ class CKA(GramMeasure):
         norms = rows.squared_norms[first]
         sample = kernel.apply(rows.products(first, first), norms, norms)
         return Matrix(ones, pivot=_typical_entry(sample), rows=rows, map=kernel)
+
+    @property
+    def entries_stand_alone(self) -> bool:
+        """Not with a width relative to the median distance, which the other samples decide."""
+        return self.kernel not in _KERNELS or not self.sigma.relative
 
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:  # noqa: D102
         hsic = debiased_hsic if self.debiased else biased_hsic

@@ -43,6 +43,17 @@ class GramMeasure(Measure[Matrix]):
     def permute(self, state: Matrix, order: torch.Tensor) -> Matrix:  # noqa: D102
         return state.permute(order)
 
+    def subset(self, state: Matrix, rows: torch.Tensor) -> Matrix | None:
+        """A part of the whole matrix, where its entries depend on their two samples only."""
+        if state.n > DENSE_ROWS or not self.entries_stand_alone:
+            return None
+        return state.subset(rows)
+
+    @property
+    def entries_stand_alone(self) -> bool:
+        """Whether an entry is the same, but for what centring takes away, without other samples."""
+        return True
+
     def null_bytes(self, n: int, d: int) -> int:
         """The whole matrix; a linear kernel of many samples needs less and does not build it."""
         return 8 * n * n

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -11,7 +11,7 @@ import torch
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.neighbours import NeighbourTable, neighbours_of_distances, overlap_counts
 from repscape.compute.permuted import permuted_overlaps
-from repscape.compute.permuted_pairs import overlap_table_bytes, permuted_pair_overlaps, shared
+from repscape.compute.permuted_pairs import overlap_table_bytes, permuted_pair_overlaps, together
 from repscape.errors import RepscapeError
 from repscape.measures.base import MEASURES, Measure, MeasureSpec
 from repscape.measures.neighbour_family import (
@@ -19,6 +19,7 @@ from repscape.measures.neighbour_family import (
     NEIGHBOUR_INVARIANCES,
     PLATONIC,
     SharedTable,
+    longer,
 )
 from repscape.registry import parameter
 
@@ -79,6 +80,14 @@ class MutualKNN(Measure[NeighbourTable]):
     def derive(self, formed: NeighbourTable, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
         return formed.first(self.k)
 
+    def prepare_for_subsets(self, x: torch.Tensor) -> NeighbourTable:
+        """A longer table, from which neighbours can be missing."""
+        return replace(self, k=longer(self.k, len(x))).prepare(x)
+
+    def subset(self, state: NeighbourTable, rows: torch.Tensor) -> NeighbourTable | None:
+        """The first k of the listed neighbours that are left."""
+        return state.subset(rows, self.k)
+
     def state_bytes(self, n: int, d: int) -> int:
         """The table, and its neighbours once more by ascending index."""
         return 16 * n * self.k
@@ -100,7 +109,7 @@ class MutualKNN(Measure[NeighbourTable]):
         memory_limit: int,
     ) -> list[torch.Tensor | RepscapeError]:
         """One table of who is whose neighbour in which representation serves all pairs."""
-        if not shared(pairs) or 2 * overlap_table_bytes(states[0].n) > memory_limit:
+        if not together(pairs) or 2 * overlap_table_bytes(states[0].n) > memory_limit:
             return super().permuted_pairs(states, pairs, orders, memory_limit)
         common = permuted_pair_overlaps([state.indices for state in states], pairs, orders)
         return list(common.double() / (self.k * states[0].n))

@@ -73,11 +73,24 @@ class NeighbourMeasure(Measure[NeighbourTable]):
     def derive(self, formed: NeighbourTable, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
         return formed.first(self.k)
 
+    def prepare_for_subsets(self, x: torch.Tensor) -> NeighbourTable:
+        """A longer table, from which neighbours can be missing."""
+        return SharedTable(self.metric, longer(self.k, len(x))).form(x)
+
+    def subset(self, state: NeighbourTable, rows: torch.Tensor) -> NeighbourTable | None:
+        """The first k of the listed neighbours that are left."""
+        return state.subset(rows, self.k)
+
     def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
         return self.shared.bytes(n)
 
     def permute(self, state: NeighbourTable, order: torch.Tensor) -> NeighbourTable:  # noqa: D102
         return state.permute(order)
+
+
+def longer(k: int, n: int) -> int:
+    """How many neighbours to list so that k of them are left in a random half of the samples."""
+    return min(n - 1, 6 * k + 20)
 
 
 def check_directions(x: torch.Tensor, metric: str) -> None:

@@ -29,6 +29,9 @@ WILLIAMS_2021 = Citation(
     "Scott},\n  booktitle={NeurIPS},\n  year={2021}\n}",
 )
 
+_ROUNDING = 1e-7
+"""Of a factor of norm 1: what is left below it has lost half its digits."""
+
 
 @MEASURES.register
 @dataclass(frozen=True)
@@ -95,6 +98,15 @@ class Procrustes(RowsMeasure):
             raise UndefinedScoreError("all values are 0, so they cannot be scaled to norm 1")
         unit: torch.Tensor = factor / norm
         return unit
+
+    def subset(self, state: torch.Tensor, rows: torch.Tensor) -> torch.Tensor | None:
+        """The factor of some samples, centred and scaled anew."""
+        part = state[rows]
+        if self.center:
+            part = part - part.mean(dim=0)
+        norm = part.norm()
+        # What is left of equal samples is rounding: preparing them says so.
+        return part / norm if norm > _ROUNDING else None
 
     def permuted_scores(  # noqa: D102
         self, a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor, memory_limit: int

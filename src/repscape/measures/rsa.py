@@ -163,6 +163,14 @@ class RSA(GramMeasure):
     def permute(self, state: Any, order: torch.Tensor) -> Any:  # noqa: D102
         return state.permute(order)
 
+    def subset(self, state: Any, rows: torch.Tensor) -> Any:  # noqa: D102
+        return None if self.compare_by in _TAU else super().subset(state, rows)
+
+    @property
+    def entries_stand_alone(self) -> bool:
+        """Ranks and Mahalanobis distances depend on the other samples."""
+        return self.compare_by in ("pearson", "cosine") and self.rdm != "mahalanobis"
+
     def null_bytes(self, n: int, d: int) -> int:  # noqa: D102
         return self.state_bytes(n, d) if self.compare_by in _TAU else super().null_bytes(n, d)
 

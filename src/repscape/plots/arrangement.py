@@ -10,6 +10,9 @@ from repscape.analysis.examples import ANY_PAIR
 from repscape.analysis.groups import SAME
 from repscape.plots.palette import NUISANCE_FACTOR
 
+WITHIN_MODEL = "one model"
+"""Stands for the factors of a pair that is a model and itself."""
+
 _OWN_COLUMNS = (
     "data",
     "split",
@@ -56,4 +59,6 @@ def spread(count: int) -> NDArray[np.float64]:
 
 def panel_title(differs_in: str) -> str:
     """Return the heading of the pairs that differ in these factors."""
+    if differs_in == WITHIN_MODEL:
+        return "layers of one model"
     return "pairs of models" if differs_in == ANY_PAIR else f"differ in {differs_in} only"

@@ -134,7 +134,8 @@ def stack_legends(axes: Axes, groups: Sequence[tuple[str, Sequence[Artist]]]) ->
         down = ScaledTranslation(0, -lines * _LEGEND_LINE, figure.dpi_scale_trans)
         legend.set_bbox_to_anchor((0, 1), transform=axes.transAxes + down)
         axes.add_artist(legend)
-        lines += len(handles) + bool(title) + 0.7
+        lines += sum(1 + str(handle.get_label()).count("\n") for handle in handles)
+        lines += bool(title) + 0.7
 
 
 def hatch_cells(axes: Axes, missing: NDArray[np.bool_]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from markupsafe import escape
+from plotly import graph_objects
 
 from repscape.plots.palette import direction, wrapped
 
@@ -60,3 +62,28 @@ def colour_bar(measure: str, kind: str, length: float) -> dict[str, Any]:
 def with_nulls(values: Any) -> list[list[float | None]]:
     """Return a matrix as nested lists in which NaN is null."""
     return [[None if np.isnan(value) else float(value) for value in line] for line in values]
+
+
+def band(rows: pd.DataFrame, x: str, colour: str, group: str) -> Iterator[graph_objects.Scatter]:
+    """Yield one shape for every run of rows that have a value: one standard error either way."""
+    errors = rows["standard_error"].astype(float)
+    low, high = rows["value"] - errors, rows["value"] + errors
+    known = (low.notna() & high.notna()).to_numpy()
+    starts = np.flatnonzero(known & ~np.r_[False, known[:-1]])
+    stops = np.flatnonzero(known & ~np.r_[known[1:], False]) + 1
+    places = rows[x].to_numpy(dtype=float)
+    for start, stop in zip(starts, stops, strict=True):
+        run = slice(int(start), int(stop))
+        if stop - start > 1:
+            yield graph_objects.Scatter(
+                x=np.r_[places[run], places[run][::-1]],
+                y=np.r_[low.to_numpy()[run], high.to_numpy()[run][::-1]],
+                mode="lines",
+                line={"width": 0},
+                fill="toself",
+                fillcolor=colour,
+                opacity=0.2,
+                hoverinfo="skip",
+                showlegend=False,
+                legendgroup=plain(group),
+            )

@@ -28,6 +28,13 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f}%"
 
 
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Return names without their parameters, where that tells them apart."""
+    short = {name: name.partition("@")[0].partition("[")[0] for name in names}
+    every = list(short.values())
+    return {name: s if every.count(s) == 1 else name.partition("@")[0] for name, s in short.items()}
+
+
 def listed(parts: Sequence[str]) -> str:
     """Return ``a``, ``a and b`` or ``a, b and c``."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

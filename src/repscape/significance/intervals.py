@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -13,7 +13,7 @@ import torch
 from repscape.compute.precision import full_precision
 from repscape.errors import InvalidParameterError, TooFewSamplesError, did_you_mean
 from repscape.measures.base import Measure
-from repscape.significance.prepared import prepare_state, score_of_rows
+from repscape.significance.prepared import PartialScores, prepare_state
 
 Method: TypeAlias = Literal["jackknife", "subsampling", "bootstrap"]
 Statistic: TypeAlias = Callable[[torch.Tensor], float]
@@ -86,18 +86,21 @@ def interval(
         raise InvalidParameterError(
             f"interval={method!r}: {did_you_mean(str(method), get_args(Method))}"
         )
-    if not 0.0 < confidence < 1.0:
-        raise InvalidParameterError(f"confidence={confidence}: it lies between 0 and 1")
+    check_confidence(confidence)
     if method == "bootstrap":
         return _bootstrap(measure, x, y, value, confidence, seed)
 
-    def statistic(rows: torch.Tensor) -> float:
-        return score_of_rows(measure, x, y, rows)
-
+    statistic = PartialScores(measure, [x, y])
     needed = measure.declared.minimum_n
     if method == "subsampling":
         return subsampling(statistic, len(x), value, confidence, seed, needed)
     return jackknife(statistic, len(x), value, confidence, seed, needed)
+
+
+def check_confidence(confidence: float) -> None:
+    """Refuse a coverage outside (0, 1)."""
+    if not 0.0 < confidence < 1.0:
+        raise InvalidParameterError(f"confidence={confidence}: it lies between 0 and 1")
 
 
 def jackknife(
@@ -109,17 +112,8 @@ def jackknife(
     minimum_n: int = 1,
 ) -> Interval:
     """The delete-a-group jackknife: value ± t_{g-1} √((g-1)/g Σ_g (θ_g - θ̄)²)."""
-    groups = min(GROUPS, n)
-    if groups < 2 or n - math.ceil(n / groups) < minimum_n:
-        raise TooFewSamplesError(
-            f"a jackknife leaves out {math.ceil(n / max(groups, 1))} of {n} samples, and what "
-            f"remains is fewer than the {minimum_n} that the measure needs: use more samples"
-        )
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
-    left_out = order.tensor_split(groups)
-    scores = np.array([statistic(_without(n, group)) for group in left_out])
-    error = math.sqrt((groups - 1) * float(scores.var()))
-    return _student(value, error, groups - 1, confidence)
+    kept = kept_rows("jackknife", n, seed, minimum_n)
+    return interval_from("jackknife", n, value, [statistic(rows) for rows in kept], confidence)
 
 
 def subsampling(
@@ -131,15 +125,51 @@ def subsampling(
     minimum_n: int = 1,
 ) -> Interval:
     """Deviations of random halves from their mean, scaled by √(b/(n-b)), turned around value."""
-    half = n // 2
-    if half < max(minimum_n, 2):
-        raise TooFewSamplesError(
-            f"half of {n} samples is fewer than the {minimum_n} that the measure needs: use more "
-            "samples, or interval='jackknife'"
-        )
+    kept = kept_rows("subsampling", n, seed, minimum_n)
+    return interval_from("subsampling", n, value, [statistic(rows) for rows in kept], confidence)
+
+
+def kept_rows(
+    method: Literal["jackknife", "subsampling"], n: int, seed: int = 0, minimum_n: int = 1
+) -> list[torch.Tensor]:
+    """The samples that each replicate keeps, ascending.
+
+    Raises `TooFewSamplesError` where a replicate keeps fewer than `minimum_n`.
+    """
     generator = torch.Generator().manual_seed(seed)
-    rows = [torch.randperm(n, generator=generator)[:half].sort().values for _ in range(REPLICATES)]
-    scores = np.array([statistic(chosen) for chosen in rows])
+    if method == "subsampling":
+        half = n // 2
+        if half < max(minimum_n, 2):
+            raise TooFewSamplesError(
+                f"half of {n} samples is fewer than the {minimum_n} that the measure needs: use "
+                "more samples, or interval='jackknife'"
+            )
+        drawn = [torch.randperm(n, generator=generator)[:half] for _ in range(REPLICATES)]
+        return [rows.sort().values for rows in drawn]
+    groups = min(GROUPS, n)
+    if groups < 2 or n - math.ceil(n / groups) < minimum_n:
+        raise TooFewSamplesError(
+            f"a jackknife leaves out {math.ceil(n / max(groups, 1))} of {n} samples, and what "
+            f"remains is fewer than the {minimum_n} that the measure needs: use more samples"
+        )
+    order = torch.randperm(n, generator=generator)
+    return [_without(n, group) for group in order.tensor_split(groups)]
+
+
+def interval_from(
+    method: Literal["jackknife", "subsampling"],
+    n: int,
+    value: float,
+    replicates: Sequence[float],
+    confidence: float = 0.95,
+) -> Interval:
+    """The interval from the score and its values on `kept_rows`."""
+    scores = np.array(replicates)
+    if method == "jackknife":
+        groups = len(scores)
+        error = math.sqrt((groups - 1) * float(scores.var()))
+        return _student(value, error, groups - 1, confidence)
+    half = n // 2
     deviations = math.sqrt(half / (n - half)) * (scores - scores.mean())
     tail = (1.0 - confidence) / 2.0
     low, high = np.quantile(deviations, [tail, 1.0 - tail])

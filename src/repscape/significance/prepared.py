@@ -47,15 +47,40 @@ def prepare_state(
         return core.prepare_labelled(x, labels) if core.needs_labels else core.prepare(x)
 
 
-def score_of_rows(
-    measure: Measure[Any], x: torch.Tensor, y: torch.Tensor, rows: torch.Tensor
-) -> float:
-    """The score of some of the samples, as if no others had been there."""
-    if measure.core.needs_labels:
-        raise InvalidParameterError(f"{measure.name} depends on labels: it is scored whole only")
-    states = [prepare_state(measure, select_samples(measure, v, rows)) for v in (x, y)]
-    with full_precision():
-        return measure.core.compare(states[0], states[1])
+class PartialScores:
+    """Scores of some of the samples, as if no others had been there.
+
+    Each representation is prepared once, and its state restricted where the measure can;
+    otherwise the samples that are left are prepared anew.
+    """
+
+    def __init__(self, measure: Measure[Any], values: Sequence[torch.Tensor]) -> None:
+        if measure.core.needs_labels:
+            raise InvalidParameterError(
+                f"{measure.name} depends on labels: it is scored whole only"
+            )
+        self._measure = measure
+        self._values = values
+        self._states: dict[int, Any] = {}
+
+    def __call__(self, rows: torch.Tensor, a: int = 0, b: int = 1) -> float:
+        """The score of the values at positions a and b on these samples, ascending."""
+        states = [self._state(index, rows) for index in (a, b)]
+        with full_precision():
+            return self._measure.core.compare(states[0], states[1])
+
+    def _state(self, index: int, rows: torch.Tensor) -> Any:
+        measure, x = self._measure, self._values[index]
+        rows = rows.to(x.device)
+        with full_precision():
+            if index not in self._states:
+                whole = len(x) >= measure.declared.minimum_n
+                self._states[index] = measure.prepare_for_subsets(x) if whole else None
+            state = self._states[index]
+            part = None if state is None else measure.subset(state, rows)
+        if part is not None and len(rows) >= measure.declared.minimum_n:
+            return part
+        return prepare_state(measure, select_samples(measure, x, rows))
 
 
 def select_samples(measure: Measure[Any], x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

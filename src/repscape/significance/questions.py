@@ -21,10 +21,10 @@ from repscape.significance.intervals import Interval, jackknife
 from repscape.significance.null import Null, null_of, p_value
 from repscape.significance.permutations import Partition, Permutations, partition
 from repscape.significance.prepared import (
+    PartialScores,
     check_same_samples,
     checked_values,
     prepare_state,
-    score_of_rows,
     select_samples,
 )
 
@@ -118,10 +118,10 @@ def closer(
         null_of(chosen, states["a"], states[other], permutations, limit) for other in ("b", "c")
     )
     sign = 1.0 if chosen.declared.kind == "similarity" else -1.0
+    scores = PartialScores(chosen, [values[name] for name in ("a", "b", "c")])
 
     def difference(rows: torch.Tensor) -> float:
-        scores = [score_of_rows(chosen, values["a"], values[o], rows) for o in ("b", "c")]
-        return sign * (scores[0] - scores[1])
+        return sign * (scores(rows, 0, 1) - scores(rows, 0, 2))
 
     observed = sign * (to_b.observed - to_c.observed)
     needed = chosen.declared.minimum_n
@@ -186,9 +186,11 @@ def dependence_on_n(
     Returns
     -------
     DataFrame
-        One row per size: `n`, `value` and `sd` (mean and standard deviation over the subsets),
-        `subsets`, and of the first subset `first_value`, `null_mean`, `null_sd`, `p_value`,
-        `effect`.
+        One row per size: `measure`, `kind`, `n`, `value` and `sd` (mean and standard deviation
+        over the subsets), `subsets`, and of the first subset `first_value`, `null_mean`, `null_sd`,
+        `p_value`, `effect` and `standard_error` (jackknife). `interval_low` and `interval_high`
+        are `value` and that error, as of a single score of n samples, at 95 %; null where too few
+        samples are left for the jackknife.
     """
     import pandas as pd
 
@@ -199,17 +201,37 @@ def dependence_on_n(
     n = reps["x"].n
     limit = parse_bytes(memory_limit)
     generator = torch.Generator().manual_seed(seed)
+    partial = PartialScores(chosen, values)
     records = []
     for size in _sizes(chosen, n, sizes):
         subsets = [
             torch.randperm(n, generator=generator)[:size].sort().values
             for _ in range(1 if size == n else repeats)
         ]
-        scores = [score_of_rows(chosen, values[0], values[1], rows) for rows in subsets]
+        scores = [partial(rows) for rows in subsets]
         a, b = (prepare_state(chosen, select_samples(chosen, v, subsets[0])) for v in values)
         null = null_of(chosen, a, b, Permutations(size, n_permutations, seed), limit)
-        records.append({"n": size, **_spread(scores), **_stated(null)})
+        record: dict[str, Any] = {"measure": chosen.name, "kind": chosen.declared.kind, "n": size}
+        record |= _spread(scores) | _stated(null)
+        records.append(record | _error(chosen, partial, subsets[0], record["value"], seed))
     return pd.DataFrame(records)
+
+
+def _error(
+    measure: Measure[Any], partial: PartialScores, rows: torch.Tensor, value: float, seed: int
+) -> dict[str, float | None]:
+    def statistic(kept: torch.Tensor) -> float:
+        return partial(rows[kept])
+
+    try:
+        found = jackknife(statistic, len(rows), value, 0.95, seed, measure.declared.minimum_n)
+    except TooFewSamplesError:
+        return dict.fromkeys(("standard_error", "interval_low", "interval_high"))
+    return {
+        "standard_error": found.standard_error,
+        "interval_low": found.low,
+        "interval_high": found.high,
+    }
 
 
 def _spread(scores: Sequence[float]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from repscape.store.store import Store
 from repscape.tasks import Recipe
 
 KIND = "neighbours"
-VERSION = 1
+VERSION = 2
 
 
 def neighbours_recipe(representation: str, metric: str, k: int, rows: str | None = None) -> Recipe:

@@ -51,6 +51,8 @@ class _Begin:
                 if self.hopeful:
                     resolved = ResolvedData(f"not at hand: {data.name}", data.split, None)
             for model in self.study.models:
+                if not model.sees(data):
+                    continue
                 made = self._extraction(model, data, resolved)
                 if made is not None:
                     extractions.append(made)
@@ -118,9 +120,10 @@ class _Begin:
             "data_revision": resolved.revision,
             "split": resolved.split,
             "subset": plain_subset(data),
-            "layers": list(model.layers),
+            "layers": None if model.layers is None else list(model.layers),
             "poolings": list(file.poolings),
             "on_error": file.extract.on_error,
+            "output_dtype": file.extract.output_dtype,
         }
         arguments = {
             "model": model.source,

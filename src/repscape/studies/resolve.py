@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from repscape.data.load_data import load_data
 from repscape.data.source import DataSource
 from repscape.errors import RepscapeError
-from repscape.studies.steps.base import import_attribute
+from repscape.extract.models.base import load_model
+from repscape.extract.models.weights import digest_of_folder
+from repscape.studies.hub import settle_for_what_is_here, without_progress_bars
 from repscape.studies.study import Data, Model, Study
+
+_COMMIT = re.compile("[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,24 @@ def plain_subset(data: Data) -> dict[str, Any] | None:
 def model_revision(study: Study, model: Model) -> str | Unresolved:
     """Find the content revision of a model that `load_model` loads."""
     try:
-        load_model = import_attribute("repscape:load_model")
-        return str(load_model(model.source, **model.options).revision)
+        known = _known_revision(model)
+        if known is not None:
+            return known
+        if model.source.startswith("hf:"):
+            settle_for_what_is_here()
+            without_progress_bars()
+        return load_model(model.source, **model.options).revision
     except (RepscapeError, OSError, ImportError) as problem:
         place = study.source.place([*model.path, "model"])
         return Unresolved("model", model.name, str(problem), place)
+
+
+def _known_revision(model: Model) -> str | None:
+    """What `load_model` will say, where that is known without loading weights."""
+    prefix, _, location = model.source.partition(":")
+    pretrained = model.options.get("pretrained", True)
+    folder = Path(location if prefix == "hf" else model.source).expanduser()
+    if pretrained and folder.is_dir():
+        return digest_of_folder(folder)
+    commit = str(model.options.get("revision", ""))
+    return commit if prefix == "hf" and pretrained and _COMMIT.fullmatch(commit) else None

@@ -69,6 +69,9 @@ class ModelEntry(Strict):
     )
     tags: Tags = Field(default={}, description="groups: objective, family, size, seed, …")
     layers: Names | None = Field(default=None, description="instead of the study's layers")
+    data: Names | None = Field(
+        default=None, description="names of the data sets that it sees; by default all"
+    )
     each: Each = Field(
         default={}, description="lists to take every combination of; {name} stands for one"
     )
@@ -190,8 +193,11 @@ class ExtractSettings(Strict):
 
     batch_size: int | None = Field(default=None, ge=1, description="samples per forward pass")
     device: str | None = Field(default=None, description="e.g. cuda; by default the CPU")
-    on_error: Literal["raise", "skip"] = Field(
-        default="raise", description="what to do with a sample that cannot be read"
+    on_error: Literal["stop", "skip"] = Field(
+        default="stop", description="what to do with a sample that cannot be read"
+    )
+    output_dtype: Literal["float32", "float16"] = Field(
+        default="float32", description="in what representations are kept"
     )
 
 
@@ -207,7 +213,9 @@ class StudyFile(Strict):
     question: str | None = Field(default=None, description="what is asked, in a sentence or two")
     models: tuple[ModelEntry, ...] = Field(min_length=1, description="the models")
     data: tuple[DataEntry, ...] = Field(min_length=1, description="the data sets")
-    layers: Names = Field(default=("*",), description="layers of every model: names or globs")
+    layers: Names | None = Field(
+        default=None, description="layers of every model: names or globs; by default all"
+    )
     poolings: Names = Field(default=("mean",), description="over tokens or pixels")
     extract: ExtractSettings = Field(default=ExtractSettings(), description="how models are run")
     measures: Names = Field(default=(), description="printable names, see `repscape measures`")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from repscape.compute.memory import parse_bytes
-from repscape.errors import RepscapeError, StudyError
+from repscape.errors import RepscapeError, StudyError, did_you_mean
 from repscape.geometry.base import get_descriptor
 from repscape.geometry.presets import PRESETS
 from repscape.measures.base import get_measure
@@ -39,7 +39,7 @@ from repscape.studies.yaml_file import Source, read_source, with_settings
 from repscape.tasks import Resources, digest_json
 
 MakesModel = Literal["model", "train", "read"]
-OWN_TABLES = ("models", "scores", "geometry", "marks", "overlaps")
+OWN_TABLES = ("models", "representations", "scores", "geometry", "marks", "overlaps")
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,13 @@ class Model:
     source: str
     options: Mapping[str, Any]
     tags: Mapping[str, str]
-    layers: tuple[str, ...]
+    layers: tuple[str, ...] | None
     entry: ModelEntry
     path: tuple[str | int, ...]
+
+    def sees(self, data: Data) -> bool:
+        """Whether the model is run on this data set."""
+        return self.entry.data is None or data.name in self.entry.data
 
     @cached_property
     def expected(self) -> dict[str, float]:
@@ -173,6 +177,7 @@ def as_study(source: Source) -> Study:
     file = check(source, StudyFile, source.content)
     models = _distinct(source, list(_models(source, file)), "models")
     data = _distinct(source, list(_data(source, file)), "data")
+    _check_seen(source, models, data)
     measures = _measures(source, "measures", file.measures)
     presets = [PRESETS[name] for name in file.descriptors if name in PRESETS]
     between = _measures(source, "describe.between", file.describe.between)
@@ -248,6 +253,17 @@ def _distinct(source: Source, entries: Sequence[Any], what: str) -> Sequence[Any
     return entries
 
 
+def _check_seen(source: Source, models: Sequence[Model], data: Sequence[Data]) -> None:
+    known = [one.name for one in data]
+    for model in models:
+        for name in model.entry.data or ():
+            if name not in known:
+                raise source.error(
+                    (*model.path, "data"),
+                    f"the study has no data set called {name!r}: {did_you_mean(name, known)}",
+                )
+
+
 def _measures(source: Source, where: str, names: Sequence[str]) -> tuple[str, ...]:
     path = where.split(".")
     return _canonical(source, path, names, lambda name: get_measure(name).name)
@@ -305,7 +321,8 @@ def _with_steps(study: Study) -> Study:
     file, source = study.file, study.source
     known = [name for name in OWN_TABLES if _has_table(study, name)]
     defaults = {
-        "analyses": ["similarity_summary"] if study.measures else [],
+        "analyses": (["similarity_summary"] if study.measures else [])
+        + (["chance"] if study.calibrated else []),
         "figures": (["similarity"] if study.measures else [])
         + (["profiles"] if study.descriptors else []),
         "report": (["similarity"] if study.measures else [])
@@ -346,6 +363,7 @@ def _with_steps(study: Study) -> Study:
 def _has_table(study: Study, name: str) -> bool:
     return {
         "models": True,
+        "representations": True,
         "scores": bool(study.measures),
         "geometry": bool(study.descriptors),
         "marks": bool(study.descriptors),

@@ -23,6 +23,8 @@ def end(study: Study, beginning: Beginning, groups: Sequence[Group]) -> End:
     for name, (run, make) in merges.items():
         if any(group.what == name and group.parts for group in groups):
             tables[name] = make(name, run)
+    if groups:
+        tables["representations"] = maker.representations()
     if "geometry" in tables:
         tables["marks"] = maker.marks(tables["geometry"])
     analyses: dict[str, Task] = {}
@@ -72,6 +74,16 @@ class _End:
             ],
         }
         return self._task(name, run, parameters, tuple(t for g in groups for t in g.parts))
+
+    def representations(self) -> Task:
+        used = {one.task.key for group in self.groups for one in group.extractions}
+        rows = [
+            {"model": one.model.name, "data": one.data.name, "extraction": one.task.key}
+            for one in self.beginning.extractions
+            if one.task.key in used
+        ]
+        needs = tuple(one.task for one in self.beginning.extractions if one.task.key in used)
+        return self._task("representations", "run_representations", {"extractions": rows}, needs)
 
     def marks(self, geometry: Task) -> Task:
         recipe = Recipe(

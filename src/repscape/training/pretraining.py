@@ -27,7 +27,9 @@ THREADS = 1
 _WARM_UP = 0.1
 _INITIAL_SD = 0.02
 _LARGEST_GRADIENT = 1.0
-_WEIGHTS, _FIRST, _SECOND, _GENERATOR = "weights/", "first_moment/", "second_moment/", "generator"
+WEIGHTS = "weights/"
+"""How the names of the weights begin in a checkpoint."""
+_FIRST, _SECOND, _GENERATOR = "first_moment/", "second_moment/", "generator"
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ class Training:
         """All that the next segment needs, as named arrays."""
         arrays: dict[str, Tensor] = {_GENERATOR: self.generator.get_state()}
         for name, parameter in self.lesson.network.named_parameters():
-            arrays[_WEIGHTS + name] = parameter.detach()
+            arrays[WEIGHTS + name] = parameter.detach()
             moments = self.optimizer.state.get(parameter, {})
             if moments:
                 arrays[_FIRST + name] = moments["exp_avg"]
@@ -226,7 +228,7 @@ def load_weights(network: nn.Module, arrays: Mapping[str, Any]) -> None:
     """Put the weights of a `Training.state` into a network."""
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            parameter.copy_(torch.as_tensor(arrays[_WEIGHTS + name]))
+            parameter.copy_(torch.as_tensor(arrays[WEIGHTS + name]))
 
 
 def _initialise(network: nn.Module, generator: torch.Generator) -> None:

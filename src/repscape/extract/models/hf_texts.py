@@ -142,7 +142,8 @@ class TextModel(LoadedModel):
         given: Any = self.collate([self._probe(2)]).to(self.device).arguments
         calls = watch(self.module, lambda: self.module(**given))
         depth = getattr(self.whole.config, "num_hidden_layers", None)
-        names = name_layers(self.module, calls, find_stacks(self.module, depth))
+        called = {call.name for call in calls}
+        names = name_layers(self.module, calls, find_stacks(self.module, depth, called))
         return {**names, "features": "features"} if isinstance(self.module, Tower) else names
 
     def _probe(self, length: int) -> Prepared:
@@ -268,13 +269,19 @@ def text_model(
 
 
 def _tokenizer(transformers: Any, place: Any, name: str) -> Any:
+    mend = "save it beside the weights, tokenizer.save_pretrained(folder)"
     try:
-        return transformers.AutoTokenizer.from_pretrained(place.path, **place.arguments)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(place.path, **place.arguments)
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise UnavailableModelError(
-            f"model {name!r}: its tokenizer cannot be loaded ({problem}): save it beside "
-            "the weights, tokenizer.save_pretrained(folder)"
+            f"model {name!r}: its tokenizer cannot be loaded ({problem}): {mend}"
         ) from problem
+    # where there is no file, transformers may make a tokenizer without words
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+        raise UnavailableModelError(
+            f"model {name!r}: its tokenizer cannot be loaded (it knows no word): {mend}"
+        )
+    return tokenizer
 
 
 def _with_defaults(options: TextOptions, protein: bool, kind: str) -> TextOptions:
@@ -299,7 +306,7 @@ def _context(whole: Any, base: Any, tokenizer: Any, asked: int | None) -> int | 
         if "vision" not in name:
             offset = 0 if part.padding_idx is None else part.padding_idx + 1
             limits.append(part.num_embeddings - offset - getattr(part, "offset", 0))
-    hard = [limit for limit in limits if limit is not None]
+    hard = [limit for limit in limits if limit is not None and limit > 0]
     if asked is not None and hard and asked > min(hard):
         raise InvalidParameterError(
             f"max_length={asked}: the model takes at most {min(hard)} tokens"

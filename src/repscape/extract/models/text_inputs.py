@@ -179,7 +179,8 @@ class Tokenization:
     def _unknown_message(self, text: str) -> str:
         known = self.tokenizer.get_vocab()
         strange = sorted({letter for letter in text if letter not in known})
-        return f"it holds residues that the model does not know: {', '.join(strange) or text!r}"
+        shown = ", ".join(map(repr, strange)) or repr(text)
+        return f"it holds residues that the model does not know: {shown}"
 
 
 def _joined(prompt: Tokens, answer: Tokens) -> Tokens:

@@ -10,24 +10,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-
-from repscape.data.source import DataSource
 from repscape.errors import InvalidRepresentationError, StudyError
 from repscape.extract.extract import extract
+from repscape.extract.models.base import load_model
 from repscape.representation import Representation
+from repscape.studies.hub import without_progress_bars
 from repscape.studies.resolve import load_samples
 from repscape.studies.steps.base import READERS, import_attribute
 from repscape.tasks import Recipe, Task
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from repscape.store import Store
 
 KIND = "extraction"
 VERSION = 1
 READ_VERSION = 1
-DEFAULT_BATCH = 256
 
 
 def run_extraction(store: Store, task: Task) -> None:
@@ -43,23 +42,23 @@ def run_extraction(store: Store, task: Task) -> None:
             f"the data set {arguments['data']!r} has changed since the study was planned "
             f"(revision {data.revision}, planned {known['data_revision']}): run again"
         )
-    rows = []
-    for pooling in known["poolings"]:
-        found = extract(
-            model,
-            _batches(data, arguments["batch_size"] or DEFAULT_BATCH),
-            known["layers"],
-            pooling,
-            store=store,
-            model=arguments["model_name"],
-            model_revision=known["model_revision"],
-            data=data.name,
-            data_revision=data.revision,
-            split=data.split,
-        )
-        rows += [_row(layer, pooling, rep) for layer, rep in found.items()]
+    found = extract(
+        model,
+        data,
+        known["layers"],
+        list(known["poolings"]),
+        store=store,
+        batch_size=arguments["batch_size"],
+        device=arguments["device"],
+        on_error=known["on_error"],
+        output_dtype=known["output_dtype"],
+        model=arguments["model_name"],
+        **({} if "load" not in arguments else {"model_revision": known["model_revision"]}),
+    )
+    rows = [_row(rep) for rep in found.values()]
     seconds = round(time.perf_counter() - begin, 3)
-    store.write_table(task.recipe, pd.DataFrame(rows), beside={"seconds": seconds})
+    table = pd.DataFrame(rows)
+    store.write_table(task.recipe, table, sizes_of(table), beside={"seconds": seconds})
 
 
 def run_reading(store: Store, task: Task) -> None:
@@ -78,25 +77,21 @@ def run_reading(store: Store, task: Task) -> None:
         )
         origin = replace(rep.origin, model=arguments["model_name"], layer=layer)
         stored = store.save_representation(recipe, replace(rep, origin=origin))
-        rows += [_row(layer, pooling, stored) for pooling in known["poolings"]]
-    store.write_table(task.recipe, pd.DataFrame(rows))
+        rows += [_row(stored, pooling) for pooling in known["poolings"]]
+    table = pd.DataFrame(rows)
+    store.write_table(task.recipe, table, sizes_of(table))
 
 
-def _batches(data: DataSource, size: int) -> list[Any]:
-    batches = []
-    for start in range(0, len(data), size):
-        samples = [data[row] for row in range(start, min(start + size, len(data)))]
-        inputs = torch.as_tensor(np.stack([sample.content for sample in samples]))
-        labels = None if data.labels is None else data.labels[start : start + size]
-        batch = (data.ids[start : start + size], inputs)
-        batches.append(batch if labels is None else (*batch, labels))
-    return batches
+def sizes_of(table: pd.DataFrame) -> dict[str, Any]:
+    """Samples, and features of each layer with one pooling: what planning wants to know."""
+    first = table[table["pooling"] == table["pooling"].iloc[0]]
+    return {"n": int(table["n"].max()), "widths": [int(d) for d in first["d"]]}
 
 
-def _row(layer: str, pooling: str, rep: Representation) -> dict[str, Any]:
+def _row(rep: Representation, pooling: str | None = None) -> dict[str, Any]:
     return {
-        "layer": layer,
-        "pooling": pooling,
+        "layer": rep.origin.layer,
+        "pooling": pooling or rep.origin.pooling,
         "rep_key": rep.key,
         "n": rep.n,
         "d": rep.d,
@@ -110,9 +105,9 @@ def _model(store: Store, task: Task) -> Any:
     if "load" in arguments:
         load = import_attribute(arguments["load"])
         return load(store, task.recipe.inputs["training"], arguments["model_options"])
-    model = import_attribute("repscape:load_model")(
-        arguments["model"], **arguments["model_options"]
-    )
+    if arguments["model"].startswith("hf:"):
+        without_progress_bars()
+    model = load_model(arguments["model"], **arguments["model_options"])
     planned = task.recipe.parameters["model_revision"]
     if model.revision != planned:
         raise StudyError(

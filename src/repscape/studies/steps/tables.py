@@ -33,6 +33,17 @@ def run_models(store: Store, task: Task) -> None:
     store.write_table(task.recipe, pd.DataFrame(rows))
 
 
+def run_representations(store: Store, task: Task) -> None:
+    """One row per representation: model, data, layer, pooling, n, d, key."""
+    pieces = []
+    for one in task.recipe.parameters["extractions"]:
+        table = store.read_table(one["extraction"])
+        pieces.append(
+            pd.DataFrame({"data": one["data"], "model": one["model"], **dict(table.items())})
+        )
+    store.write_table(task.recipe, pd.concat(pieces, ignore_index=True))
+
+
 def run_scores_table(store: Store, task: Task) -> None:
     """The tidy table of all scores, in the order of the study."""
     known = task.recipe.parameters
@@ -41,7 +52,8 @@ def run_scores_table(store: Store, task: Task) -> None:
     for group in known["groups"]:
         symmetric = get_measure(group["measure"]).declared.symmetric
         parts = [store.read_table(key) for key in group["parts"]]
-        order = _layer_order(store, group["extractions"], group["pooling"])
+        order, split = _layers(store, group["extractions"], group["pooling"])
+        group = {**group, "split": split or group["split"]}
         pieces.append(_scores(parts, group, order, names, symmetric))
     store.write_table(task.recipe, _joined(pieces, SIMILARITY_COLUMNS))
 
@@ -113,18 +125,22 @@ class _Names:
 
     def _readable(self, reason: str) -> str:
         for key, name in self._names.items():
-            reason = reason.replace(f"{key}/", f"{name}:")
+            reason = reason.replace(f"{key}/", f"{name}:").replace(f"{key}:", f"{name}:")
         return reason
 
 
-def _layer_order(
+def _layers(
     store: Store, extractions: Sequence[str], pooling: str
-) -> dict[tuple[str, str], int]:
+) -> tuple[dict[tuple[str, str], int], str | None]:
+    """The position of every layer in the study, and the split that was extracted."""
     order: dict[tuple[str, str], int] = {}
+    splits: dict[str, None] = {}
     for key in extractions:
-        for layer in layer_table(store, key, pooling)["layer"]:
+        table = layer_table(store, key, pooling)
+        for layer in table["layer"]:
             order[key, layer] = len(order)
-    return order
+        splits |= dict.fromkeys(table["split"].dropna())
+    return order, next(iter(splits), None)
 
 
 def _scores(

@@ -1,0 +1,153 @@
+"""Which axis holds the features: for layers of torch, and for what modules make of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import repscape
+from repscape.errors import InvalidRepresentationError
+from repscape.extract.encode import encode
+
+
+class Then(nn.Module):
+    """Applies modules and functions in a row; `last` gives the result once more."""
+
+    def __init__(self, *steps):
+        super().__init__()
+        self.inside = nn.ModuleList(s for s in steps if isinstance(s, nn.Module))
+        self.last = nn.Identity()
+        self._steps = steps
+
+    def forward(self, x):
+        for step in self._steps:
+            x = step(x)
+        return self.last(x)
+
+
+class Block(nn.Module):
+    """Convolution, then layers on the last axis, then back: ConvNeXt's way."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.norm = nn.LayerNorm(channels)
+        self.mix = nn.Linear(channels, channels)
+
+    def forward(self, x):
+        y = self.mix(self.norm(self.conv(x).permute(0, 2, 3, 1)))
+        return x + y.permute(0, 3, 1, 2)
+
+
+def images(n, *shape):
+    return list(np.random.default_rng(0).normal(size=(n, *shape)).astype(np.float32))
+
+
+def pooled(module, contents, layer="last", pooling="mean"):
+    return encode(repscape.load_model(module), contents, layer, pooling)[layer, pooling].values
+
+
+def whole(module, contents):
+    with torch.no_grad():
+        return module(torch.from_numpy(np.stack(contents))).double().numpy()
+
+
+def to_last(x):
+    return x.permute(0, 2, 3, 1)
+
+
+CHANNELS_FIRST = [
+    (Then(nn.Conv2d(3, 5, 1), nn.ReLU()), (3, 6, 7)),
+    (Then(nn.Conv2d(3, 5, 1), nn.MaxPool2d(2)), (3, 6, 8)),
+    (Then(nn.Conv2d(3, 5, 1), Block(5)), (3, 6, 7)),
+    (Then(nn.Conv2d(3, 6, 1), nn.ReLU()), (3, 6, 6)),  # as many channels as rows and columns
+    (Then(nn.Conv1d(3, 5, 1), nn.ReLU()), (3, 9)),
+    (Then(nn.Conv1d(3, 5, 1), nn.BatchNorm1d(5), nn.GELU(), nn.AvgPool1d(3)), (3, 9)),
+    (Then(nn.Conv3d(1, 4, 1), nn.ReLU()), (1, 2, 3, 5)),
+]
+CHANNELS_LAST = [
+    (Then(nn.Conv2d(3, 5, 1), to_last, nn.LayerNorm(5)), (3, 6, 7)),
+    (Then(to_last, nn.Linear(3, 5), nn.GELU()), (3, 6, 7)),
+    (Then(nn.Conv2d(3, 5, 1), lambda x: x.flatten(2).transpose(1, 2), nn.Linear(5, 4)), (3, 6, 7)),
+    (Then(nn.Conv1d(3, 5, 1), lambda x: x.transpose(1, 2), nn.LayerNorm(5), nn.ReLU()), (3, 9)),
+    (Then(nn.Linear(7, 7), nn.ReLU()), (7, 7)),
+]
+
+
+@pytest.mark.parametrize(("module", "shape"), CHANNELS_FIRST)
+def test_channels_first_is_pooled_over_what_follows(module, shape):
+    contents = images(4, *shape)
+    x = whole(module.eval(), contents)
+    mean = pooled(module, contents)
+    np.testing.assert_allclose(mean, x.mean(tuple(range(2, x.ndim))), rtol=1e-5, atol=1e-6)
+    rows = pooled(module, contents, pooling="none")
+    assert np.array_equal(rows[0], x[0].reshape(x.shape[1], -1)[:, 0].astype(np.float32))
+
+
+@pytest.mark.parametrize(("module", "shape"), CHANNELS_LAST)
+def test_channels_last_is_pooled_over_what_stands_between(module, shape):
+    contents = images(4, *shape)
+    x = whole(module, contents)
+    mean = pooled(module, contents)
+    np.testing.assert_allclose(mean, x.mean(tuple(range(1, x.ndim - 1))), rtol=1e-5, atol=1e-6)
+    rows = pooled(module, contents, pooling="none")
+    assert np.array_equal(rows, x.reshape(-1, x.shape[-1]).astype(np.float32))
+
+
+def test_axes_that_cannot_be_told_apart_are_an_error():
+    turned = Then(nn.Conv2d(3, 6, 1), nn.AvgPool2d(2), lambda x: x.permute(0, 2, 3, 1))
+    with pytest.raises(InvalidRepresentationError, match="axes cannot be told apart"):
+        # channels and rows: the last known layer gave (6, 3, 3), and this is (6, 6, 6)
+        pooled(Then(*turned._steps, lambda x: x.repeat(1, 2, 2, 1)), images(2, 3, 6, 6))
+    assert pooled(
+        Then(*turned._steps, lambda x: x.repeat(1, 2, 2, 1)), images(2, 3, 6, 6), pooling="flatten"
+    ).shape == (2, 216)
+
+
+def test_a_block_that_turns_a_cube_around_is_an_error():
+    cube = Then(nn.Conv2d(3, 6, 1), Block(6))
+    assert pooled(cube, images(2, 3, 6, 7)).shape == (2, 6)
+    with pytest.raises(InvalidRepresentationError, match="axes cannot be told apart"):
+        pooled(cube, images(2, 3, 6, 6))
+
+
+class TimeFirst(nn.Module):
+    """An old transformer: inside, time comes before the samples."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=False)
+        self.block = nn.Identity()
+        self.last = nn.Identity()
+
+    def forward(self, x):
+        y = x.transpose(0, 1)
+        y = self.block(self.attention(y, y, y)[0])
+        return self.last(y.transpose(0, 1))
+
+
+def test_time_before_samples_is_never_pooled_as_if_it_were_not():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = TimeFirst()
+    contents = images(4, 5, 8)
+    x = whole(module, contents)
+    np.testing.assert_allclose(pooled(module, contents), x.mean(1), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        pooled(module, contents, "attention"), x.mean(1), rtol=1e-5, atol=1e-6
+    )
+    with pytest.raises(InvalidRepresentationError, match="its first axis must be the samples"):
+        pooled(module, contents, "block")
+    same = images(5, 5, 8)  # five samples of five tokens: nothing tells time from samples
+    with pytest.raises(InvalidRepresentationError, match="axes cannot be told apart"):
+        pooled(module, same, "block")
+    assert pooled(module, same, "attention").shape == (5, 8)
+
+
+def test_a_recurrent_layer_gives_its_states():
+    module = Then(nn.LSTM(3, 6, batch_first=True), lambda pair: pair[0])
+    contents = images(4, 7, 3)
+    expected = whole(module, contents)[:, -1].astype(np.float32)
+    assert np.array_equal(pooled(module, contents, "inside.0", "last_token"), expected)
