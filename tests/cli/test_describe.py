@@ -109,6 +109,27 @@ def test_a_profile_as_tables_and_figures(repscape, layers, tmp_path):
     assert len(pd.read_parquet(out / "overlaps.parquet")) == 6 + 12
 
 
+def test_several_descriptors_are_one_table_that_names_them(repscape, layers):
+    done = repscape("profile", *layers, "-d", "twonn", "-d", "participation_ratio")
+    rows = [line.split("\t") for line in done.out.splitlines()]
+    assert rows[0] == ["descriptor", "layer", "depth", "value", "mark"]
+    assert [row[0].partition("[")[0] for row in rows[1:]] == ["twonn"] * 4 + [
+        "participation_ratio@1"
+    ] * 4
+
+
+def test_the_list_of_descriptors(repscape):
+    done = repscape("describe", "--list")
+    rows = [line.split("\t") for line in done.out.splitlines()]
+    assert done.code == 0
+    assert ["gride", "dimension", "neighbour rank", ""] in [row[:4] for row in rows]
+    assert ["label_overlap", "label overlap", "neighbour rank", "needed"] in [
+        row[:4] for row in rows
+    ]
+    assert len(json.loads(repscape("describe", "--list", "--json").out)) == len(rows) - 1
+    assert "or --list" in repscape("describe").err
+
+
 def test_an_untrained_twin(repscape, layers, tmp_path):
     twins = [argument for layer in layers for argument in ("--untrained", layer)]
     done = repscape("profile", *layers, *twins, "-d", "twonn", "-o", tmp_path / "out")

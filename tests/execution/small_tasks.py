@@ -105,8 +105,8 @@ def tell_pid(store: Store, task: Task) -> None:
     time.sleep(600)
 
 
-def note(task: Task) -> None:
-    line = f"{task.label}\n".encode()
+def note(task: Task, suffix: str = "") -> None:
+    line = f"{task.label}{suffix}\n".encode()
     descriptor = os.open(task.arguments["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
         os.write(descriptor, line)

@@ -102,6 +102,7 @@ IMAGE: dict[str, Callable[[], Any]] = {
     "dinov2_registers": lambda: tr.Dinov2WithRegistersModel(
         tr.Dinov2WithRegistersConfig(**_PATCHES, num_register_tokens=2)
     ),
+    "dinov3": lambda: tr.DINOv3ViTModel(tr.DINOv3ViTConfig(**_PATCHES, num_register_tokens=2)),
     "convnext": lambda: tr.ConvNextModel(tr.ConvNextConfig(num_stages=2, **_MAPS)),
     "resnet": lambda: tr.ResNetModel(tr.ResNetConfig(embedding_size=8, **_MAPS)),
     "swin": lambda: tr.SwinModel(

@@ -14,7 +14,11 @@ from repscape.geometry.overlap import neighbourhood_overlap, overlap_of_pairs
 from repscape.geometry.sample import prepare_sample, sample_of_table
 from repscape.testing import check_descriptor
 
-SMALL = {"power_law": "power_law[first=1,last=5]", "twonn_scaling": "twonn_scaling[smallest=100]"}
+SMALL = {
+    "power_law": "power_law[first=1,last=5]",
+    "twonn_scaling": "twonn_scaling[smallest=100]",
+    "twonn_blocks": "twonn_blocks[blocks=4]",
+}
 VARIANTS = [
     "gride[metric=cosine]",
     "twonn[decimation=4,subsets=3]",

@@ -7,7 +7,12 @@ import pandas as pd
 import pytest
 
 from repscape.errors import InvalidParameterError, UnknownNameError
-from repscape.plots.profiles import imbalance_plane_figure, profile_figure, scale_figure
+from repscape.plots.profiles import (
+    imbalance_plane_figure,
+    profile_figure,
+    profile_panels,
+    scale_figure,
+)
 
 GRIDE = "gride[largest=8]@1"
 OVERLAP = "label_overlap[k=10]@1"
@@ -126,3 +131,18 @@ def test_the_plane_of_imbalances():
     assert figure.axes[0].texts[0].get_text() == "l0, l1"
     with pytest.raises(InvalidParameterError, match="both directions"):
         imbalance_plane_figure(scores[2:])
+
+
+def test_panels_share_one_axis_of_depth(table):
+    figure = profile_panels(table)
+    panels = [axes for axes in figure.axes if axes.get_ylabel()]
+    assert [axes.get_ylabel() for axes in panels] == ["dimension", "label overlap"]
+    for axes, name in zip(panels, (GRIDE, OVERLAP), strict=True):
+        rows = table[(table["descriptor"] == name) & (table["model"] == "a") & table["chosen"]]
+        rows = rows[rows["control"].isna()]
+        assert list(axes.get_lines()[0].get_xdata()) == [0.0, 0.5, 1.0]
+        assert list(axes.get_lines()[0].get_ydata()) == rows["value"].to_list()
+        assert axes.get_shared_x_axes().joined(axes, panels[0])
+    assert [bool(axes.get_xlabel()) for axes in panels] == [False, True]
+    [lower] = [axes for axes in profile_panels(table, [OVERLAP]).axes if axes.get_ylabel()]
+    assert lower.get_xlabel()

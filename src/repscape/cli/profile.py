@@ -16,7 +16,7 @@ from repscape.cli.describe import (
     Duplicates,
     json_rows,
 )
-from repscape.cli.output import JSON_HELP, note, print_json, print_table
+from repscape.cli.output import JSON_HELP, note, on_terminal, print_json, print_table
 from repscape.errors import InvalidParameterError
 
 if TYPE_CHECKING:
@@ -160,6 +160,9 @@ def _short_names(files: list[str]) -> list[str]:
 
 def _print(result: Profile) -> None:
     marks = {(row["descriptor"], row["rep"]): row["mark"] for row in json_rows(result.marks)}
+    several = result.values["descriptor"].nunique() > 1
+    columns = ("layer", "depth", "value", "mark")
+    lines = []
     for name, rows in result.values.groupby("descriptor", sort=False):
         cells = [
             [
@@ -170,7 +173,13 @@ def _print(result: Profile) -> None:
             ]
             for row in json_rows(rows)
         ]
-        print_table(("layer", "depth", "value", "mark"), cells, title=str(name))
+        if on_terminal():
+            print_table(columns, cells, title=str(name))
+        lines += [[str(name), *line] if several else line for line in cells]
+    if not on_terminal():
+        # One table that other programs can read, whatever was asked for.
+        print_table(("descriptor", *columns) if several else columns, lines)
+    for _, rows in result.values.groupby("descriptor", sort=False):
         _note_scale(rows)
 
 
@@ -184,7 +193,12 @@ def _value(row: dict[str, Any]) -> str:
 def _write(result: Profile, folder: Path) -> list[Path]:
     """Write the tables, a figure of every descriptor and measure, and the report with all."""
     from repscape.plots.heatmap import heatmap
-    from repscape.plots.profiles import imbalance_plane_figure, profile_figure, scale_figure
+    from repscape.plots.profiles import (
+        imbalance_plane_figure,
+        profile_figure,
+        profile_panels,
+        scale_figure,
+    )
     from repscape.plots.saving import save_figure
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -195,6 +209,11 @@ def _write(result: Profile, folder: Path) -> list[Path]:
             path = folder / f"{title}.parquet"
             table.to_parquet(path, index=False)
             written.append(path)
+    known = result.table[result.table["value"].notna()]
+    several = list(dict.fromkeys(known["descriptor"]))
+    if len(several) > 1:
+        panels = profile_panels(result.table, several, result.marks)
+        written += save_figure(panels, folder / "profiles")
     for name in dict.fromkeys(result.table["descriptor"]):
         rows = result.table[result.table["descriptor"] == name]
         stem = folder / re.split(r"[\[@]", str(name))[0]

@@ -26,7 +26,8 @@ class MethodOfMoments(NeighbourDescriptor):
     """Intrinsic dimension from the mean distance to k neighbours.
 
     In d dimensions E[r | r ≤ r_k] = r_k d/(d+1), so d_i = m/(r_k − m) with m = (r_1 + … + r_k)/k
-    (Amsaleg et al. 2018, section 4.2).
+    (Amsaleg et al. 2018, section 4.2). As defined there r_k counts among the k, which makes
+    d + (d + 1)/(k − 1) of d, and the mean over samples a little more.
     """
 
     k: int = parameter(20, "how many neighbours", minimum=2)
@@ -56,6 +57,7 @@ class MethodOfMoments(NeighbourDescriptor):
             "  journal={Data Mining and Knowledge Discovery},\n  volume={32},\n"
             "  pages={1768--1805},\n  year={2018}\n}",
         ),
+        pitfalls="Too large by about (d + 1)/(k − 1), by definition: 2.2 for a plane at k = 20.",
         aliases={"mom": {}},
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -45,31 +46,43 @@ def profile_figure(
     marks
         Peak, minimum and bump to mark (`Profile.marks`).
     """
-    name = _chosen(table, descriptor)
-    rows = table[(table["descriptor"] == name) & (table["chosen"] | table["value"].isna())]
-    rows = rows.sort_values("depth", kind="stable")
-    if rows["depth"].isna().all():
-        raise InvalidParameterError(f"{name} has no depths: it is no profile along layers")
-    strokes = strokes_of(rows)
-    key = _key(strokes, rows)
+    return profile_panels(table, [_chosen(table, descriptor)], marks)
+
+
+def profile_panels(
+    table: pd.DataFrame,
+    descriptors: Sequence[str] | None = None,
+    marks: pd.DataFrame | None = None,
+) -> Figure:
+    """Draw `profile_figure` for several descriptors below each other, over one axis of depth.
+
+    Parameters
+    ----------
+    table, marks
+        As in `profile_figure`.
+    descriptors
+        Printable names, from top to bottom; all of the table if None.
+    """
+    names = list(dict.fromkeys(table["descriptor"])) if descriptors is None else descriptors
+    panels = [_profile_rows(table, name) for name in names]
+    strokes = strokes_of(pd.concat(panels))
+    key = _key(strokes, pd.concat(panels))
+    if any(rows["chance"].notna().any() for rows in panels):
+        key.append(("", [Line2D([], [], color=QUIET_COLOUR, linewidth=0.8, label="chance")]))
     with styled():
         margin = _key_width(key)
-        figure = new_figure(_PLOT_WIDTH + margin, _HEIGHT)
-        grid = figure.add_gridspec(1, 2, width_ratios=[_PLOT_WIDTH, margin])
-        axes = figure.add_subplot(grid[0, 0])
-        _draw_lines(axes, rows, strokes)
-        if marks is not None:
-            _draw_marks(axes, marks[marks["descriptor"] == name])
-        chance = rows["chance"].dropna()
-        if len(chance):
-            axes.axhline(float(chance.median()), color=QUIET_COLOUR, linewidth=0.8, zorder=0)
-            key.append(("", [Line2D([], [], color=QUIET_COLOUR, linewidth=0.8, label="chance")]))
-        axes.margins(y=0.12)
-        axes.set_xlim(-0.02, 1.02)
-        axes.set_xlabel("relative depth l / l_last")
-        axes.set_ylabel(str(rows["quantity"].iloc[0]))
-        axes.set_title(wrapped(_with_scale(name, rows), _NAME_SIGNS), fontsize=7)
-        stack_legends(figure.add_subplot(grid[0, 1]), key)
+        figure = new_figure(_PLOT_WIDTH + margin, _HEIGHT * (0.25 + 0.75 * len(panels)))
+        grid = figure.add_gridspec(len(panels), 2, width_ratios=[_PLOT_WIDTH, margin])
+        first: Axes | None = None
+        for place, (name, rows) in enumerate(zip(names, panels, strict=True)):
+            axes = figure.add_subplot(grid[place, 0], sharex=first)
+            first = first or axes
+            _draw_panel(axes, name, rows, strokes, marks)
+            if place + 1 < len(panels):
+                axes.tick_params(labelbottom=False)
+            else:
+                axes.set_xlabel("relative depth l / l_last")
+        stack_legends(figure.add_subplot(grid[:, 1]), key)
     return figure
 
 
@@ -140,6 +153,29 @@ def imbalance_plane_figure(scores: pd.DataFrame) -> Figure:
     return figure
 
 
+def _profile_rows(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    rows = table[(table["descriptor"] == name) & (table["chosen"] | table["value"].isna())]
+    rows = rows.sort_values("depth", kind="stable")
+    if rows["depth"].isna().all():
+        raise InvalidParameterError(f"{name} has no depths: it is no profile along layers")
+    return rows
+
+
+def _draw_panel(
+    axes: Axes, name: str, rows: pd.DataFrame, strokes: Strokes, marks: pd.DataFrame | None
+) -> None:
+    _draw_lines(axes, rows, strokes)
+    if marks is not None:
+        _draw_marks(axes, marks[marks["descriptor"] == name])
+    chance = rows["chance"].dropna()
+    if len(chance):
+        axes.axhline(float(chance.median()), color=QUIET_COLOUR, linewidth=0.8, zorder=0)
+    axes.margins(y=0.12)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylabel(str(rows["quantity"].iloc[0]))
+    axes.set_title(wrapped(_with_scale(name, rows), _NAME_SIGNS), fontsize=7)
+
+
 def _plain_ticks(axis: Axis) -> None:
     """Numbers as they are on a logarithmic axis: mathematics in text is off in this style."""
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -188,7 +224,8 @@ def _band(axes: Axes, x: pd.Series[Any], part: pd.DataFrame, colour: Any) -> Non
 
 
 def _draw_marks(axes: Axes, marks: pd.DataFrame) -> None:
-    for _, mark in marks.iterrows():
+    # Where several models have a mark at one depth, it is named once.
+    for _, mark in marks.drop_duplicates(["mark", "depth"]).iterrows():
         axes.annotate(
             str(mark["mark"]),
             (mark["depth"], mark["value"]),

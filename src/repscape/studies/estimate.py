@@ -70,10 +70,8 @@ def size_of(extraction: Extraction, store: Store | None) -> Size | None:
     tokens = int(expect.get("tokens", 1))
     parameters = expect.get("parameters")
     if store is not None and store.has(extraction.task.key):
-        table = store.read_table(extraction.task.key)
-        first = table[table["pooling"] == table["pooling"].iloc[0]]
-        widths = tuple(int(d) for d in first["d"])
-        return Size(int(table["n"].iloc[0]), widths, parameters, tokens)
+        known = store.manifest(extraction.task.key).metadata
+        return Size(known["n"], tuple(known["widths"]), parameters, tokens)
     samples = extraction.samples
     if samples is None and extraction.data.entry.expect is not None:
         samples = extraction.data.entry.expect.samples

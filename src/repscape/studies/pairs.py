@@ -92,11 +92,12 @@ def cover(keys: Sequence[str], known: Iterable[Pairs], group: int | None = None)
         See `all_pairs`; for the pairs that are left.
     """
     wanted = set(keys)
+    known = [part for part in known if not wanted.isdisjoint(part.keys)]
+    if not known:
+        return all_pairs(keys, group)
     missing = {frozenset(pair) for pair in combinations_with_replacement(keys, 2)}
     parts = []
     for part in known:
-        if wanted.isdisjoint(part.keys):
-            continue
         held = {frozenset(pair) for pair in part} & missing
         if held:
             parts.append(part)

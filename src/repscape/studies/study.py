@@ -321,7 +321,8 @@ def _with_steps(study: Study) -> Study:
     file, source = study.file, study.source
     known = [name for name in OWN_TABLES if _has_table(study, name)]
     defaults = {
-        "analyses": ["similarity_summary"] if study.measures else [],
+        "analyses": (["similarity_summary"] if study.measures else [])
+        + (["chance"] if study.calibrated else []),
         "figures": (["similarity"] if study.measures else [])
         + (["profiles"] if study.descriptors else []),
         "report": (["similarity"] if study.measures else [])

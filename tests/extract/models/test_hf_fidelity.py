@@ -17,7 +17,7 @@ PAIRS = [(kind, None) for kind in (*TEXT, *IMAGE)] + [
     (kind, tower) for kind in TOWERS for tower in ("image", "text")
 ]
 # Where the library's last hidden state is that of the last block, though a norm follows.
-LAST_IS_RAW = {"clip", "siglip", "vit", "dinov2", "dinov2_registers", "convnext", "swin"}
+LAST_IS_RAW = {"clip", "siglip", "vit", "dinov2", "dinov2_registers", "dinov3", "convnext", "swin"}
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from tiny_models import SENTENCES, build, saved
+from tiny_models import SENTENCES, build, image_processor, saved, tokenizer
 from torch import nn
 
 import repscape
@@ -160,6 +160,40 @@ def test_the_dtype_is_the_one_asked_for_and_float32_by_default(root, tmp_path, d
     assert model.dtype == dtype
     rows = encode(model, SENTENCES, "block.1", "mean")["block.1", "mean"]
     assert rows.values.dtype == ("float64" if dtype == "float64" else "float32")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        ("audio", "takes input_features, neither text nor images"),
+        ("masking", "hides patches at random"),
+        ("time first", "tokens come before samples"),
+    ],
+)
+def test_models_whose_numbers_would_be_wrong_are_refused(tmp_path, make, message):
+    import transformers as tr
+
+    small = {"d_model": 16, "vocab_size": 32}
+    sides = {
+        **{f"{side}_layers": 1 for side in ("encoder", "decoder")},
+        **{f"{side}_attention_heads": 2 for side in ("encoder", "decoder")},
+        "pad_token_id": 0,
+    }
+    patches = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model = {
+        "audio": lambda: tr.WhisperModel(tr.WhisperConfig(**small, **sides)),
+        "masking": lambda: tr.ViTMAEModel(
+            tr.ViTMAEConfig(**patches, image_size=32, patch_size=8, intermediate_size=16)
+        ),
+        "time first": lambda: tr.XLNetModel(
+            tr.XLNetConfig(**small, n_layer=2, n_head=2, d_inner=16)
+        ),
+    }[make]()
+    model.save_pretrained(tmp_path)
+    tokenizer("gpt2").save_pretrained(tmp_path)
+    image_processor("vit").save_pretrained(tmp_path)
+    with pytest.raises(InvalidParameterError, match=message):
+        repscape.load_model(str(tmp_path)).layers()
 
 
 def test_a_tower_has_to_be_chosen(root):

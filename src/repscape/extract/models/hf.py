@@ -23,7 +23,7 @@ from repscape.extract.revision import digest_of_weights
 from repscape.extras import import_extra
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_IMAGE_INPUTS = ("pixel_values",)
+_MODALITIES = {"pixel_values": "image", "input_ids": "text"}
 
 
 @dataclass(frozen=True)
@@ -135,11 +135,11 @@ def load(
         "revision": _revision(place, config, whole, pretrained),
         "device": placed,
         "tags": tags_of(config, whole),
-        "base": chosen if isinstance(chosen, Tower) else whole.base_model,
+        "base": chosen if isinstance(chosen, Tower) else _without_head(whole),
         "settings": {"tower": tower, "attention": attention},
     }
     with hub_errors(written):
-        if _takes_images(chosen, config):
+        if _takes_images(chosen, whole, written):
             return image_model(transformers, whole, place, special_tokens, facts)
         return text_model(transformers, whole, place, texts, facts)
 
@@ -186,6 +186,14 @@ def _whole_model(
     return model
 
 
+def _without_head(whole: Any) -> Any:
+    """The part below the language-modelling head; all of it where there is none.
+
+    `base_model` of a model without a head may be a part of its own that has that name.
+    """
+    return whole if whole.get_output_embeddings() is None else whole.base_model
+
+
 def _refuse_missing_weights(model: Any, report: Any) -> None:
     """A layer without weights in the checkpoint is drawn at random: drop a pooler, or refuse."""
     missing = sorted(report["missing_keys"])
@@ -197,17 +205,23 @@ def _refuse_missing_weights(model: Any, report: Any) -> None:
             f"be drawn at random. It is not a whole {type(model).__name__}"
         )
     if missing:
-        model.base_model.pooler = None
+        _without_head(model).pooler = None
 
 
 def _architectures(config: Any) -> list[str]:
     return list(getattr(config, "architectures", None) or ())
 
 
-def _takes_images(module: Any, config: Any) -> bool:
+def _takes_images(module: Any, whole: Any, written: str) -> bool:
     if isinstance(module, Tower):
         return module.takes == "image"
-    return module.main_input_name in _IMAGE_INPUTS or config.model_type == "imagegpt"
+    if whole.main_input_name not in _MODALITIES:
+        raise InvalidParameterError(
+            f"{written!r} takes {whole.main_input_name}, neither text nor images: load the module "
+            "yourself, and repscape.load_model(module, preprocess=…)"
+        )
+    pixels = _MODALITIES[whole.main_input_name] == "image"
+    return pixels or bool(whole.config.model_type == "imagegpt")
 
 
 def _revision(place: Place, config: Any, whole: Any, pretrained: bool) -> str:

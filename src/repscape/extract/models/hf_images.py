@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from repscape.data.images import as_pil
-from repscape.errors import SampleError, UnavailableModelError
+from repscape.errors import InvalidParameterError, SampleError, UnavailableModelError
 from repscape.extract.marks import Marks
 from repscape.extract.models.base import Prepared
 from repscape.extract.models.hf_towers import Tower
@@ -80,7 +80,12 @@ def image_model(
         counts_prefix=counts_prefix(special_tokens),
         depth=getattr(config, "num_hidden_layers", None),
     )
-    if is_tower or "pixel_values" in inspect.signature(base.forward).parameters:
+    if "noise" in inspect.signature(base.forward).parameters:
+        raise InvalidParameterError(
+            f"{facts['name']!r} hides patches at random, as when it was trained, so that it gives "
+            "other features each time: load it from timm, e.g. timm:vit_base_patch16_224.mae"
+        )
+    if is_tower or whole.main_input_name == "pixel_values":
         return ImageModel(
             **common,
             transform=lambda image: processor(images=image, return_tensors="pt")["pixel_values"][0],

@@ -142,7 +142,8 @@ class TextModel(LoadedModel):
         given: Any = self.collate([self._probe(2)]).to(self.device).arguments
         calls = watch(self.module, lambda: self.module(**given))
         depth = getattr(self.whole.config, "num_hidden_layers", None)
-        names = name_layers(self.module, calls, find_stacks(self.module, depth))
+        called = {call.name for call in calls}
+        names = name_layers(self.module, calls, find_stacks(self.module, depth, called))
         return {**names, "features": "features"} if isinstance(self.module, Tower) else names
 
     def _probe(self, length: int) -> Prepared:
@@ -305,7 +306,7 @@ def _context(whole: Any, base: Any, tokenizer: Any, asked: int | None) -> int | 
         if "vision" not in name:
             offset = 0 if part.padding_idx is None else part.padding_idx + 1
             limits.append(part.num_embeddings - offset - getattr(part, "offset", 0))
-    hard = [limit for limit in limits if limit is not None]
+    hard = [limit for limit in limits if limit is not None and limit > 0]
     if asked is not None and hard and asked > min(hard):
         raise InvalidParameterError(
             f"max_length={asked}: the model takes at most {min(hard)} tokens"

@@ -11,7 +11,7 @@ attention, before it is added to the stream, and `mlp` is what the feed-forward 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from repscape.errors import InvalidParameterError
 from repscape.extract.calls import first_tensor
 from repscape.extract.layers import INPUT
 
@@ -81,13 +82,16 @@ def watch(module: nn.Module, run: Callable[[], Any]) -> list[CallSeen]:
     return sorted(seen.calls, key=lambda call: call.began)
 
 
-def find_stacks(module: nn.Module, depth: int | None = None) -> dict[str, frozenset[str]]:
+def find_stacks(
+    module: nn.Module, depth: int | None = None, called: Set[str] | None = None
+) -> dict[str, frozenset[str]]:
     """The blocks of a module, by the prefix of their canonical names.
 
     The prefix is empty, unless the module has both an `encoder.` and a `decoder.`. A list of
-    `depth` blocks, which is what a configuration says, goes before a heavier one.
+    `depth` blocks, which is what a configuration says, goes before a heavier one. Only lists
+    with modules among the `called` are looked at, if these are given.
     """
-    lists = list(_outermost_lists(module))
+    lists = [one for one in _outermost_lists(module) if called is None or one.blocks & called]
     sides = {side: [one for one in lists if one.path.split(".")[0] == side] for side in _SIDES}
     if all(sides.values()):
         return {f"{side}.": _heaviest(sides[side], depth).blocks for side in _SIDES}
@@ -154,6 +158,7 @@ def name_layers(
         blocks = [call for call in calls if call.name in paths]
         if not blocks:
             continue
+        _refuse_time_first(blocks[0])
         found[f"{prefix}embeddings"] = _site(blocks[0], repeated, INPUT)
         for number, block in enumerate(blocks):
             inside = [c for c in calls if block.began < c.began and c.ended < block.ended]
@@ -167,6 +172,15 @@ def name_layers(
         name: site if isinstance(site, str) else _site(site, repeated)
         for name, site in found.items()
     }
+
+
+def _refuse_time_first(block: CallSeen) -> None:
+    """One sample was given; blocks that see it along another axis would be pooled wrongly."""
+    if block.given is not None and block.given.ndim == 3 and block.given.shape[0] != 1:
+        raise InvalidParameterError(
+            f"the blocks of this model ({block.name!r}) take {tuple(block.given.shape)} for one "
+            "sample: tokens come before samples, which cannot be pooled"
+        )
 
 
 def _site(call: CallSeen, repeated: set[str], suffix: str = "") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -36,12 +37,17 @@ class DigitsNetworkOptions(Options):
     @property
     def recipe(self) -> TrainingRecipe:
         """The same for the trainer."""
-        return TrainingRecipe(self.architecture, self.objective, self.seed, self.epochs)
+        return _recipe(self.architecture, self.objective, self.seed, self.epochs)
+
+
+# A plan asks for the same things over and over.
+_recipe = cache(TrainingRecipe)
+_digits = cache(digits)
 
 
 def _task(options: DigitsNetworkOptions, name: str) -> Task:
     del name
-    return training_task(options.recipe, digits("train"))
+    return training_task(options.recipe, _digits("train"))
 
 
 def load(store: Store, key: str, options: Mapping[str, Any]) -> Network:
@@ -64,9 +70,16 @@ def evaluate(store: Store, key: str, options: Mapping[str, Any]) -> dict[str, st
     }
 
 
+@cache
+def _parameters(architecture: str, objective: str) -> int:
+    return sum(
+        p.numel() for p in untrained(TrainingRecipe(architecture, objective, 0)).parameters()
+    )
+
+
 def _expect(options: DigitsNetworkOptions) -> dict[str, float]:
     """Sizes of these networks: about 1,350 images, forward and backward."""
-    parameters = sum(p.numel() for p in untrained(options.recipe).parameters())
+    parameters = _parameters(options.architecture, options.objective)
     places = {"mlp": 1, "cnn": 64, "transformer": 16}[options.architecture]
     views = 2 if options.objective == "self-supervised" else 1
     operations = 6.0 * parameters * places * views * 1_348 * options.epochs

@@ -20,6 +20,8 @@ from repscape.studies.steps.base import READERS, import_attribute
 from repscape.tasks import Recipe, Task
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from repscape.store import Store
 
 KIND = "extraction"
@@ -55,7 +57,8 @@ def run_extraction(store: Store, task: Task) -> None:
     )
     rows = [_row(rep) for rep in found.values()]
     seconds = round(time.perf_counter() - begin, 3)
-    store.write_table(task.recipe, pd.DataFrame(rows), beside={"seconds": seconds})
+    table = pd.DataFrame(rows)
+    store.write_table(task.recipe, table, sizes_of(table), beside={"seconds": seconds})
 
 
 def run_reading(store: Store, task: Task) -> None:
@@ -75,7 +78,14 @@ def run_reading(store: Store, task: Task) -> None:
         origin = replace(rep.origin, model=arguments["model_name"], layer=layer)
         stored = store.save_representation(recipe, replace(rep, origin=origin))
         rows += [_row(stored, pooling) for pooling in known["poolings"]]
-    store.write_table(task.recipe, pd.DataFrame(rows))
+    table = pd.DataFrame(rows)
+    store.write_table(task.recipe, table, sizes_of(table))
+
+
+def sizes_of(table: pd.DataFrame) -> dict[str, Any]:
+    """Samples, and features of each layer with one pooling: what planning wants to know."""
+    first = table[table["pooling"] == table["pooling"].iloc[0]]
+    return {"n": int(table["n"].max()), "widths": [int(d) for d in first["d"]]}
 
 
 def _row(rep: Representation, pooling: str | None = None) -> dict[str, Any]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from repscape.plots.profiles import profile_figure
+from repscape.plots.heatmap import heatmap
+from repscape.plots.profiles import imbalance_plane_figure, profile_figure, scale_figure
+from repscape.report.geometry import shared_section
+from repscape.report.page import Section
 from repscape.report.profiles import profile_section
+from repscape.report.scales import has_scales, scale_section
 from repscape.studies.steps.base import (
     FIGURES,
     SECTIONS,
@@ -21,9 +26,11 @@ from repscape.studies.steps.base import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_FEW_MODELS = 4
+
 
 def figures(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> dict[str, Figure]:
-    """The profile of every descriptor."""
+    """Profiles and, of few models, curves over the scale; what layers share, as heat maps."""
     drawn: dict[str, Figure] = {}
     for suffix, part in _parts(tables["geometry"]):
         for descriptor in dict.fromkeys(part["descriptor"]):
@@ -32,26 +39,41 @@ def figures(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> dict[str,
             while name in drawn:
                 name += "_2"
             drawn[name] = profile_figure(part, descriptor)
+            rows = part[(part["descriptor"] == descriptor) & part["value"].notna()]
+            if rows["model"].nunique() <= _FEW_MODELS and has_scales(rows):
+                drawn[f"{name}_scales"] = scale_figure(part, descriptor)
+    for suffix, part in _parts(tables.get("overlaps", pd.DataFrame())):
+        for measure, rows in part.groupby("measure", sort=False):
+            name = f"layers_{str(measure).partition('[')[0]}{suffix}"
+            directed = rows["kind"].iloc[0] == "distance"
+            drawn[name] = heatmap(rows, by="rep", symmetric=not directed)
+            if directed:
+                drawn[f"{name}_plane"] = imbalance_plane_figure(rows)
     return drawn
 
 
 def sections(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> Part:
-    """One section per data set and pooling."""
+    """Profiles, curves over the scale and what layers share, by data set and pooling."""
     found = []
     for suffix, part in _parts(tables["geometry"]):
-        section = profile_section(part, _in_words(part))
-        if suffix:
-            where = suffix.removeprefix("_").replace("_", ", ")
-            section = type(section)(
-                f"{section.title}: {where}", section.prose, section.figures, section.tables
-            )
-        found.append(section)
+        where = suffix.removeprefix("_").replace("_", ", ")
+        marks = tables.get("marks") if part["model"].nunique() <= _FEW_MODELS else None
+        made = [profile_section(part, _in_words(part), marks), scale_section(part)]
+        found += [_titled(section, where) for section in made if section is not None]
+    for suffix, part in _parts(tables.get("overlaps", pd.DataFrame())):
+        found.append(_titled(shared_section(part), suffix.removeprefix("_").replace("_", ", ")))
     return Part(found)
 
 
-def _parts(geometry: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The rows with a chosen value, by data set and pooling where there are several."""
-    known = geometry[geometry["descriptor"].isin(geometry.loc[geometry["chosen"], "descriptor"])]
+def _titled(section: Section, where: str) -> Section:
+    return replace(section, title=f"{section.title}: {where}") if where else section
+
+
+def _parts(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows with values, by data set and pooling where there are several."""
+    known = table
+    if "chosen" in table.columns:
+        known = table[table["descriptor"].isin(table.loc[table["chosen"], "descriptor"])]
     context = [name for name in ("data", "split", "pooling") if name in known.columns]
     context = [name for name in context if known[name].nunique(dropna=False) > 1]
     if not context:

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from repscape.compare import similarity_matrix
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT
-from repscape.measures.base import get_measure
+from repscape.errors import SampleMismatchError
+from repscape.measures.base import Measure, get_measure
+from repscape.representation import Representation, aligned
 from repscape.studies.pairs import Pairs
 from repscape.studies.steps.layers import load_layers
 from repscape.tasks import Task
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from repscape.store import Store
 
 KIND = "scores"
@@ -27,28 +31,76 @@ def run_scores(store: Store, task: Task) -> None:
     layers = load_layers(store, part.keys, known["pooling"])
     measure = get_measure(known["measure"])
     pairs = layer_pairs(part, list(layers), known["which"], measure.declared.symmetric)
-    null: Mapping[str, Any] = known["null"] or {}
     begin = time.perf_counter()
-    scores = similarity_matrix(
-        layers,
-        measure,
-        pairs=pairs,
-        align=known["align"],
-        memory_limit=arguments["memory_limit"] or DEFAULT_MEMORY_LIMIT,
-        device=arguments["device"],
-        **null,
-    )
-    table = scores.table.drop(columns=["data", "split"])
-    store.write_table(
-        task.recipe,
-        table,
-        beside={
-            "seconds": round(time.perf_counter() - begin, 3),
-            "threads": task.resources.cpus,
-            "device": arguments["device"] or "cpu",
-            "memory_limit": str(arguments["memory_limit"] or DEFAULT_MEMORY_LIMIT),
-        },
-    )
+    limit = arguments["memory_limit"] or DEFAULT_MEMORY_LIMIT
+    settings = {
+        "align": known["align"],
+        "memory_limit": limit,
+        "device": arguments["device"],
+        **(known["null"] or {}),
+    }
+    table = score_layers(layers, measure, pairs, settings)
+    beside = {
+        "seconds": round(time.perf_counter() - begin, 3),
+        "threads": task.resources.cpus,
+        "device": arguments["device"] or "cpu",
+        "memory_limit": str(limit),
+    }
+    store.write_table(task.recipe, table.drop(columns=["data", "split"]), beside=beside)
+
+
+def score_layers(
+    layers: Mapping[str, Representation],
+    measure: Measure[Any],
+    pairs: Sequence[tuple[int, int]],
+    settings: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Score the pairs; one of different samples has a null value and says so.
+
+    All others are scored, which `similarity_matrix` on its own would refuse.
+    """
+    import pandas as pd
+
+    names = list(layers)
+    digests = [rep.sample_digest for rep in layers.values()]
+    if settings["align"] != "strict" or len(set(digests)) == 1:
+        return similarity_matrix(layers, measure, pairs=pairs, **settings).table
+    pieces = []
+    for digest in dict.fromkeys(digests):
+        inside = [pair for pair in pairs if digests[pair[0]] == digests[pair[1]] == digest]
+        if inside:
+            named = [(names[a], names[b]) for a, b in inside]
+            alike = {name: layers[name] for name in names if layers[name].sample_digest == digest}
+            pieces.append(similarity_matrix(alike, measure, pairs=named, **settings).table)
+    across = [pair for pair in pairs if digests[pair[0]] != digests[pair[1]]]
+    rows = [_unscored(measure, layers[names[a]], layers[names[b]]) for a, b in across]
+    whole = pd.concat([*pieces, pd.DataFrame(rows)], ignore_index=True)
+    return whole.astype({"n": "Int64", "value": "float64"})
+
+
+def _unscored(measure: Measure[Any], a: Representation, b: Representation) -> dict[str, Any]:
+    try:
+        aligned(a, b)
+        reason = "the samples differ"
+    except SampleMismatchError as problem:
+        reason = str(problem)
+    return {
+        "data": None,
+        "split": None,
+        "sample_digest": None,
+        "rep_a": a.name,
+        "rep_b": b.name,
+        "model_a": a.origin.model,
+        "model_b": b.origin.model,
+        "layer_a": a.origin.layer,
+        "layer_b": b.origin.layer,
+        "key_a": a.key,
+        "key_b": b.key,
+        "measure": measure.name,
+        "kind": measure.declared.kind,
+        "value": None,
+        "reason": reason,
+    }
 
 
 def layer_pairs(

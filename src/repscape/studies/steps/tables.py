@@ -125,7 +125,7 @@ class _Names:
 
     def _readable(self, reason: str) -> str:
         for key, name in self._names.items():
-            reason = reason.replace(f"{key}/", f"{name}:")
+            reason = reason.replace(f"{key}/", f"{name}:").replace(f"{key}:", f"{name}:")
         return reason
 
 

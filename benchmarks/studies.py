@@ -1,0 +1,138 @@
+"""Planning a large study, looking at its status, and reading its scores.
+
+Prints seconds, and their ratio to what the disk and the libraries need at least: the same files
+looked up or the same table read without Repscape.
+
+    python benchmarks/studies.py [--tasks 10000] [--rows 1000000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from repscape.store import Store
+from repscape.studies.first_phase import begin
+from repscape.studies.plan import plan_study
+from repscape.studies.snapshot import write_snapshot
+from repscape.studies.status import study_status
+from repscape.studies.steps.extract import sizes_of
+from repscape.studies.study import Study, as_study
+from repscape.studies.yaml_file import Source
+from repscape.tables import read_scores
+from repscape.tasks import Recipe
+
+
+def large_study(tasks: int) -> Study:
+    """A study whose plan has about this many tasks: models × (extraction, 8 descriptors, …)."""
+    models = tasks // 11
+    content = {
+        "study": "large",
+        "models": [
+            {
+                "train": "digits_network",
+                "name": "mlp/{seed}",
+                "options": {"architecture": "mlp", "seed": "{seed}"},
+                "tags": {"seed": "{seed}"},
+                "each": {"seed": list(range(models))},
+            }
+        ],
+        "data": [{"data": "digits", "split": "held_out"}],
+        "measures": ["cka", "procrustes", "mutual_knn"],
+        "descriptors": ["gride", "twonn", "mle", "participation_ratio", "label_overlap[k=10]",
+                        "label_overlap[k=20]", "anisotropy", "label_overlap[k=30]"],
+    }  # fmt: skip
+    return as_study(Source("large.yaml", content))
+
+
+def seconds(function: Callable[[], object]) -> tuple[float, float, object]:
+    """Wall and processor time, and what it returned."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    found = function()
+    return time.perf_counter() - wall, time.process_time() - cpu, found
+
+
+def bench_plan(tasks: int, folder: Path) -> None:
+    """Plan, with half of the artefacts there; then the status of the same run."""
+    store = Store(folder / "store")
+    wall, cpu, study = seconds(lambda: large_study(tasks))
+    assert isinstance(study, Study)
+    print(f"read and check the file        {wall:6.2f} s wall {cpu:6.2f} s cpu")
+    table = pd.DataFrame({"layer": ["x"], "pooling": ["mean"], "n": [449], "d": [128]})
+    everything = [*begin(study).tasks]
+    for task in everything[: tasks // 2]:
+        if task.stage == "extract":
+            store.write_table(task.recipe, table, sizes_of(table))
+            continue
+        directory = store.root / task.recipe.kind / task.key
+        directory.mkdir(parents=True)
+        (directory / "manifest.json").write_bytes(b"{}")
+    wall, cpu, plan = seconds(lambda: plan_study(study, store))
+    print(f"plan {plan.tasks} tasks               {wall:6.2f} s wall {cpu:6.2f} s cpu")
+    planned = [one.task for stage in plan.stages for one in stage.tasks]
+    write_snapshot(folder / "out", study, store, planned)
+    wall, cpu, _ = seconds(lambda: study_status(folder / "out"))
+    paths = [store.root / t.recipe.kind / t.key / "manifest.json" for t in planned]
+    least, _, _ = seconds(lambda: [path.exists() for path in paths])
+    print(
+        f"status of {len(planned)} tasks          {wall:6.2f} s wall {cpu:6.2f} s cpu "
+        f"({wall / least:.1f} times looking the files up)"
+    )
+
+
+def bench_rows(rows: int, folder: Path) -> None:
+    """Read a table of scores, from the store and from the output folder."""
+    draw = np.random.default_rng(0)
+    models = int(np.ceil(np.sqrt(rows)))
+    a, b = np.divmod(np.arange(rows), models)
+    names = np.asarray([f"model-{i}" for i in range(models)])
+    table = pd.DataFrame(
+        {
+            "data": "digits",
+            "split": "held_out",
+            "rep_a": names[a],
+            "rep_b": names[b],
+            "model_a": names[a],
+            "model_b": names[b],
+            "key_a": np.asarray([f"{i:040x}" for i in range(models)])[a],
+            "key_b": np.asarray([f"{i:040x}" for i in range(models)])[b],
+            "measure": "cka[kernel=linear,debiased=true]@1",
+            "kind": "similarity",
+            "n": 449,
+            "value": draw.random(rows),
+            "reason": None,
+        }
+    )
+    store = Store(folder / "rows")
+    key = store.write_table(Recipe("table", 1, {"rows": rows}), table)
+    wall, cpu, _ = seconds(lambda: Store(folder / "rows").read_table(key))
+    [path] = (store.root / "table" / key).glob("*.parquet")
+    least, _, _ = seconds(lambda: pq.read_table(path).to_pandas())
+    print(
+        f"read {rows} rows from the store {wall:6.2f} s wall {cpu:6.2f} s cpu "
+        f"({wall / least:.1f} times pyarrow alone)"
+    )
+    wall, cpu, _ = seconds(lambda: read_scores(path))
+    print(f"read {rows} rows from a file    {wall:6.2f} s wall {cpu:6.2f} s cpu")
+
+
+def main() -> None:
+    """Print the numbers."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        bench_plan(chosen.tasks, Path(folder))
+        bench_rows(chosen.rows, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
