@@ -162,6 +162,22 @@ def test_the_dtype_is_the_one_asked_for_and_float32_by_default(root, tmp_path, d
     assert rows.values.dtype == ("float64" if dtype == "float64" else "float32")
 
 
+def test_a_model_spread_over_memory_and_disk_gives_the_same_numbers(root):
+    folder = saved(root, "gpt2")
+    names = ["wte", "wpe", "drop", "h.0", "h.1", "h.2", "ln_f"]
+    places = {f"transformer.{name}": "cpu" for name in names} | {"lm_head": "cpu"}
+    places |= {"transformer.h.1": "disk", "transformer.h.2": "disk"}
+    whole = repscape.load_model(f"hf:{folder}", device="cpu")
+    spread = repscape.load_model(f"hf:{folder}", device_map=places)
+    assert any(weight.is_meta for weight in spread.module.parameters())
+    expected = encode(whole, SENTENCES, "block.*")
+    for key, rows in encode(spread, SENTENCES, "block.*").items():
+        assert np.array_equal(rows.values, expected[key].values)
+    assert spread.revision == whole.revision
+    with pytest.raises(InvalidParameterError, match="give one of them"):
+        repscape.load_model(f"hf:{folder}", device="cpu", device_map="auto")
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -113,7 +113,11 @@ def load(
     transformers = import_extra("transformers", "hub", f"the model {written!r}")
     place = checked_place(name, revision, trust_remote_code)
     placed = chosen_device(device)
-    with hub_errors(written):
+    if device is not None and device_map is not None:
+        raise InvalidParameterError(
+            f"device={str(device)!r} and device_map={device_map!r}: give one of them"
+        )
+    with hub_errors(written), quiet(transformers):
         config = transformers.AutoConfig.from_pretrained(place.path, **place.arguments)
         options: dict[str, Any] = {"dtype": chosen_dtype(dtype)}
         if attention is not None:
@@ -248,6 +252,19 @@ def hub_errors(written: str) -> Iterator[None]:
         raise
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as problem:
         raise UnavailableModelError(f"model {written!r}: {_reason(problem)}") from problem
+
+
+@contextmanager
+def quiet(transformers: Any) -> Iterator[None]:
+    """Load without the library's bar over weight tensors; its choice is restored."""
+    logging = transformers.utils.logging
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _reason(problem: Exception) -> str:
