@@ -18,6 +18,7 @@ from repscape.errors import (
     SampleError,
     UnavailableModelError,
     UnknownNameError,
+    UnsafeFileError,
 )
 from repscape.extract.encode import encode
 from repscape.extract.models.base import LoadedModel, model_sources
@@ -107,6 +108,29 @@ def test_a_damaged_or_incomplete_checkpoint_is_refused(root, tmp_path):
     weights.unlink()
     with pytest.raises(UnavailableModelError, match=r"model\.safetensors"):
         repscape.load_model(str(tmp_path / "a"))
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("executed",))
+
+
+def test_old_weight_files_are_read_without_executing_them(root, tmp_path, capfd):
+    import shutil
+
+    from safetensors.torch import load_file
+
+    folder = tmp_path / "old"
+    shutil.copytree(saved(root, "gpt2"), folder)
+    state = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(state, folder / "pytorch_model.bin")
+    own = repscape.load_model(str(folder)).module.ln_f.weight
+    assert torch.equal(own, state["transformer.ln_f.weight"])
+    torch.save({**state, "more": Evil()}, folder / "pytorch_model.bin")
+    with pytest.raises(UnsafeFileError, match="would execute code"):
+        repscape.load_model(str(folder))
+    assert "executed" not in capfd.readouterr().out
 
 
 def test_a_pooler_without_weights_is_left_out(root, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from repscape.errors import InvalidParameterError, UnavailableModelError
+from repscape.errors import InvalidParameterError, UnavailableModelError, UnsafeFileError
 from repscape.extract.models.base import LoadedModel, chosen_device, chosen_dtype, model_source
 from repscape.extract.models.hf_images import image_model
 from repscape.extract.models.hf_texts import text_model
@@ -250,6 +251,11 @@ def hub_errors(written: str) -> Iterator[None]:
         yield
     except (InvalidParameterError, UnavailableModelError):
         raise
+    except pickle.UnpicklingError as problem:
+        raise UnsafeFileError(
+            f"model {written!r}: reading its weights would execute code that they carry: use a "
+            "revision with safetensors"
+        ) from problem
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as problem:
         raise UnavailableModelError(f"model {written!r}: {_reason(problem)}") from problem
 
