@@ -6,13 +6,17 @@ A model of 13 layers (d = 768, float32, clusters of 20 local dimensions), n = 10
   from tables that are there;
 * the whole profile (tables, estimates, overlaps), against scikit-dimension's TwoNN and MLE on
   each layer, scikit-learn's and faiss's exact neighbours of each layer (they are given the same
-  number of neighbours), and DADApy's estimates where it is installed;
+  number of neighbours), and DADApy's estimates;
 * how many times the neighbours of all samples were searched (once for each layer);
 * one information imbalance against ranking by sorting;
 * the growth of the time with n, and what n = 90,000, d = 512 would take by it;
 * with --memory, the peak memory beyond the input at n = 50,000, in a process of its own.
 
-Run: python benchmarks/geometry.py [--quick] [--memory]
+Ratios are of processor time, each peer beside one layer of ours, so that what else runs on the
+machine hits both. DADApy 0.3.4 needs numpy < 2, so it runs in an interpreter of its own, given by
+--dadapy: `python -m venv dadapy && dadapy/bin/pip install dadapy` makes one.
+
+Run: python benchmarks/geometry.py [--quick] [--memory] [--dadapy dadapy/bin/python]
 """
 
 from __future__ import annotations
@@ -20,10 +24,13 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import math
+import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -77,6 +84,30 @@ def layer(n: int, number: int, d: int = D) -> np.ndarray:
         centre, spread = torch.randn(21, d, generator=generator).split([1, 20])
         x[rows] = 0.5 * centre + 0.1 * torch.randn(len(rows), 20, generator=generator) @ spread
     return x.numpy()
+
+
+DADAPY = """
+import sys, time
+import numpy as np
+from dadapy import Data
+x = np.load(sys.argv[1])
+def all_of_it():
+    data = Data(x)
+    data.compute_distances(maxk=int(sys.argv[2]))
+    data.compute_id_2NN()
+    data.return_id_scaling_gride(range_max=int(sys.argv[2]))
+all_of_it()
+start = time.process_time()
+all_of_it()
+print(time.process_time() - start)
+"""
+
+
+def processor_seconds(work: Callable[[], object]) -> float:
+    """Of all threads of this process."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -137,17 +168,46 @@ def peers(x: np.ndarray) -> dict[str, Callable[[], object]]:
             skdim.id.MLE(K=20).fit(x)
 
         found["scikit-dimension TwoNN + MLE"] = with_skdim
-    if importlib.util.find_spec("dadapy"):
-        from dadapy import Data
-
-        def with_dadapy() -> None:
-            data = Data(x)
-            data.compute_distances(maxk=K)
-            data.compute_id_2NN()
-            data.return_id_scaling_gride(range_max=K)
-
-        found["DADApy 2NN + Gride"] = with_dadapy
     return found
+
+
+def with_dadapy(python: str | None, x: np.ndarray) -> float | str:
+    """Seconds of a processor that DADApy takes for one layer, or why it does not."""
+    if python is None:
+        return "no interpreter that has it was given (--dadapy)"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "layer.npy"
+        np.save(file, x)
+        command = [python, "-c", DADAPY, str(file), str(K)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+    return float(done.stdout.split()[-1])
+
+
+def against_peers(layers: dict[str, np.ndarray], dadapy: str | None) -> None:
+    """Our whole profile and what the others do for one layer, by turns, as ratios."""
+    ours: list[float] = []
+    theirs: dict[str, list[float]] = {}
+    for x in layers.values():
+        for name, work in peers(x).items():
+            theirs.setdefault(name, []).append(processor_seconds(work))
+        found = with_dadapy(dadapy, x)
+        if isinstance(found, str):
+            print(f"DADApy 2NN + Gride: left out: {found}")
+            dadapy = None
+        else:
+            theirs.setdefault("DADApy 2NN + Gride", []).append(found)
+        # Overlaps are with one other layer here; all pairs are in the profile above.
+        two = {"this": x, "other": x[:, ::-1].copy()}
+        ours.append(processor_seconds(lambda two=two: whole_profile(two)) / 2)
+    print(f"ours beside them, tables, estimates and overlap: {statistics.median(ours):.2f} s")
+    for name, times in theirs.items():
+        ratios = [a / b for a, b in zip(times, ours, strict=False)]
+        print(
+            f"{name}: {statistics.median(times):.2f} s of a processor for each layer, "
+            f"{statistics.median(ratios):.2f} times ours ({min(ratios):.2f} to {max(ratios):.2f})"
+        )
 
 
 def sorted_imbalance(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -162,18 +222,22 @@ def growth(sizes: list[int]) -> None:
     times = []
     for n in sizes:
         x = torch.from_numpy(layer(n, 0, 512))
-        times.append(seconds(lambda x=x: neighbours(x, K)))
+        times.append(processor_seconds(lambda x=x: neighbours(x, K)))
     slope = math.log(times[-1] / times[-2]) / math.log(sizes[-1] / sizes[-2])
     shown = ", ".join(f"{t:.1f} s at {n}" for n, t in zip(sizes, times, strict=True))
     ahead = times[-1] * (90_000 / sizes[-1]) ** max(2.0, slope)
-    print(f"one layer, d = 512: {shown}; grows as n^{slope:.2f}; n = 90,000 by that: {ahead:.0f} s")
+    print(
+        f"one layer, d = 512, seconds of a processor: {shown}; grows as n^{slope:.2f}; "
+        f"n = 90,000 by that: {ahead:.0f} s"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="smaller sizes")
     parser.add_argument("--memory", action="store_true", help="peak memory at n = 50,000")
-    parser.add_argument("--peer-layers", type=int, default=2, help="layers that the others do")
+    parser.add_argument("--peer-layers", type=int, default=3, help="layers that the others do")
+    parser.add_argument("--dadapy", metavar="PYTHON", help="an interpreter that has DADApy")
     options = parser.parse_args()
     n, count = (2000, 4) if options.quick else (10_000, 13)
     whole_profile({str(i): layer(1000, i) for i in range(2)})  # compiles
@@ -189,17 +253,15 @@ def main() -> None:
         f"estimates at every scale and {len(pairs)} overlaps from tables: {wall:.2f} s "
         f"({processor:.2f} s of one processor)"
     )
-    start = time.perf_counter()
+    start, processor = time.perf_counter(), time.process_time()
     searches = whole_profile(layers)
     ours = (time.perf_counter() - start) / count
-    print(f"whole profile: {ours:.2f} s for each layer; {searches} searches for {count} layers")
-    if importlib.util.find_spec("dadapy") is None:
-        print("DADApy is not installed (it asks for numpy < 2), so it is left out")
-    several = [peers(layers[str(number)]) for number in range(options.peer_layers)]
-    for name in several[0]:
-        each = sum(seconds(found[name]) for found in several) / len(several)
-        print(f"{name}: {each:.2f} s for each layer, {each / ours:.2f} times ours")
-
+    processor = (time.process_time() - processor) / count
+    print(
+        f"whole profile with {len(pairs)} overlaps: {ours:.2f} s for each layer ({processor:.2f} s "
+        f"of a processor); {searches} searches for {count} layers"
+    )
+    against_peers(dict(list(layers.items())[: options.peer_layers]), options.dadapy)
     a, b = (torch.from_numpy(layers[i][: n // 2]) for i in ("0", "1"))
     table = neighbours(a, 1)
     information_imbalance(table, b)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from local_slurm import local_slurm
+from micro_study import data_of, run_micro
 from small_tasks import array_task, begun, times_begun
 
 from repscape.execution.outcomes import Event
@@ -51,6 +52,13 @@ def test_arrays_of_tasks_a_failure_and_what_it_blocks(store, log):
     logs = store.root.with_name("store-slurm")
     assert len(list(logs.glob("*submission.sh"))) == 3  # one array of three, two single jobs
     assert not list(store.root.rglob("*.pkl"))
+
+
+def test_slurm_gives_the_bytes_of_this_process(tmp_path):
+    run_micro(tmp_path / "here" / "store", tmp_path / "here-log")
+    result = run_micro(tmp_path / "there" / "store", tmp_path / "there-log", quick_slurm())
+    assert len(result.made) == 7
+    assert data_of(tmp_path / "there" / "store") == data_of(tmp_path / "here" / "store")
 
 
 def test_a_cancelled_job_is_noticed_and_submitted_again(store, log, tmp_path):

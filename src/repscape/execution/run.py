@@ -13,15 +13,12 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from repscape.errors import InvalidParameterError, StoreNotWritableError, did_you_mean
+from repscape.errors import InvalidParameterError, StoreNotWritableError
 from repscape.execution.executor import Ended, Executor
 from repscape.execution.graph import Graph
-from repscape.execution.inline import InlineExecutor
 from repscape.execution.ledger import record_failure
+from repscape.execution.names import get_executor
 from repscape.execution.outcomes import Event, Failure, RunResult, What
-from repscape.execution.processes import ProcessExecutor
-from repscape.execution.ray import RayExecutor
-from repscape.execution.slurm import SlurmExecutor
 from repscape.store.leases import Leases
 
 if TYPE_CHECKING:
@@ -54,7 +51,8 @@ def run_tasks(
         What they need is made too.
     store : Store
     executor : str or Executor
-        `"inline"`, or an executor with its settings.
+        `"inline"`, `"processes"`, `"slurm[partition=gpu]"`, … (`get_executor` reads it), or an
+        executor with its settings.
     report : callable (Event), optional
         Told what happens to every task.
     retries : int
@@ -81,23 +79,6 @@ def run_tasks(
         return driver.run()
     finally:
         engine.close()
-
-
-def get_executor(name: str) -> Executor:
-    """The executor of this name with its default settings."""
-    if name not in EXECUTORS:
-        raise InvalidParameterError(
-            f"there is no executor {name!r}: {did_you_mean(name, EXECUTORS)}"
-        )
-    return EXECUTORS[name]()
-
-
-EXECUTORS: dict[str, Callable[[], Executor]] = {
-    "inline": InlineExecutor,
-    "processes": ProcessExecutor,
-    "slurm": SlurmExecutor,
-    "ray": RayExecutor,
-}
 
 
 class _Driver:
