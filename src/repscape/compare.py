@@ -32,7 +32,7 @@ from repscape.representation import (
 from repscape.score import Score
 from repscape.significance.columns import null_columns
 from repscape.significance.intervals import interval as sample_interval
-from repscape.significance.many import null_pairs
+from repscape.significance.many import iterate_nulls
 from repscape.significance.many_intervals import (
     check_interval_name,
     interval_columns,
@@ -285,7 +285,7 @@ def similarity_matrix(
             for pair, outcome in zip(part, scores, strict=True)
         ]
         if permutations is not None:
-            nulls = null_pairs(measure, tensors, labels, part, permutations, limit)
+            nulls = iterate_nulls(measure, tensors, labels, part, permutations, limit)
             stated = null_columns(part, nulls, [rep.origin.model for rep in reps])
             scored = [row | one for row, one in zip(scored, stated, strict=True)]
         if interval is not None:
