@@ -156,5 +156,6 @@ def test_after_a_lease_expired_the_first_commit_wins(tmp_path, reference):
 @pytest.mark.parametrize("executor", [ProcessExecutor(2), ProcessExecutor(1)])
 def test_a_pool_gives_the_bytes_of_this_process(tmp_path, reference, executor):
     result = run_micro(tmp_path / "store", tmp_path / "log", executor)
+    result.raise_if_failed()
     assert len(result.made) == TASKS
     assert data_of(tmp_path / "store") == reference

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from micro_study import data_of, run_micro
 from small_tasks import array_task, begun, times_begun
 
 from repscape.errors import InvalidParameterError
@@ -28,8 +31,8 @@ def cluster(importable: None) -> Iterator[Any]:
     import ray
     from ray.cluster_utils import Cluster
 
-    head = {"num_cpus": 1, "include_dashboard": False, **SMALL}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
+    head = {"num_cpus": 1, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args={**head, **SMALL})
     yield cluster
     ray.shutdown()
     cluster.shutdown()
@@ -74,12 +77,39 @@ def test_a_node_that_is_killed_loses_its_task_and_the_run_goes_on(cluster, store
     assert times_begun(log) == expected
 
 
+@contextlib.contextmanager
+def client_server(address: str) -> Iterator[str]:
+    """What `ray start --head` runs for clients from outside; yields its `ray://` address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = {"host": "127.0.0.1", "port": port, "mode": "legacy", "address": address}
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    server = subprocess.Popen([sys.executable, "-m", "ray.util.client.server", *words])
+    try:
+        yield f"ray://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
 @ray
 @slow
-def test_a_cluster_that_does_not_answer_is_an_error_that_names_it(store, log, monkeypatch):
-    monkeypatch.setenv("RAY_gcs_rpc_server_connect_timeout_s", "1")
-    with pytest.raises(InvalidParameterError, match=r"Ray cluster at 'ray://127.0.0.1:1' cannot"):
-        run_tasks([array_task("a", log)], store, RayExecutor("ray://127.0.0.1:1"))
+def test_ray_gives_the_bytes_of_this_process(cluster, tmp_path):
+    """Through a `ray://` address, as from a machine that is no node."""
+    cluster.add_node(num_cpus=2, **SMALL)
+    cluster.wait_for_nodes()
+    run_micro(tmp_path / "here", tmp_path / "here-log")
+    with client_server(cluster.address) as address:
+        result = run_micro(tmp_path / "there", tmp_path / "there-log", RayExecutor(address))
+    assert len(result.made) == 7
+    assert data_of(tmp_path / "there") == data_of(tmp_path / "here")
+
+
+@ray
+def test_an_address_that_is_none_is_an_error_that_names_it(store, log):
+    with pytest.raises(InvalidParameterError, match=r"Ray cluster at 'nowhere' cannot be used"):
+        run_tasks([array_task("a", log)], store, RayExecutor("nowhere"))
 
 
 def test_without_ray_the_error_names_the_extra(store, log, monkeypatch):

@@ -24,4 +24,4 @@ def quickstart(
     The data are the handwritten digits of scikit-learn: nothing is downloaded. Takes a few
     minutes on two cores. What is computed is kept: run again, it takes seconds.
     """
-    run_and_tell("quickstart", "inline", None, None, out, store, as_json)
+    run_and_tell("quickstart", None, out, store, as_json)

@@ -12,6 +12,8 @@ from repscape.cli.progress import display, first_line
 from repscape.cli.study_options import Out, Settings, StoreFolder, StudyName, places, read_study
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from repscape.studies.run import StudyResult
 
 FAILED = 1
@@ -20,7 +22,13 @@ FAILED = 1
 def run(
     study: StudyName,
     executor: Annotated[
-        str, typer.Option(metavar="NAME", help="What runs the tasks: inline, processes, …")
+        str,
+        typer.Option(
+            "--executor",
+            "-x",
+            metavar="NAME",
+            help="inline, 'processes[cpus=4]', 'slurm[partition=gpu]' or 'ray[address=auto]'.",
+        ),
     ] = "inline",
     settings: Settings = None,
     only: Annotated[
@@ -41,17 +49,17 @@ def run(
 
     Exits with 1 if something failed; the rest is there, and another run tries it again.
     """
-    run_and_tell(study, executor, settings, only, out, store, as_json)
+    run_and_tell(study, settings, out, store, as_json, only, executor)
 
 
 def run_and_tell(
     name: str,
-    executor: str,
     settings: list[str] | None,
-    only: str | None,
-    out: Out,
-    store: StoreFolder,
+    out: Path | None,
+    store: Path | None,
     as_json: bool,
+    only: str | None = None,
+    executor: str = "inline",
 ) -> None:
     """Run a study and print what came of it."""
     study = read_study(name, settings)

@@ -13,15 +13,12 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from repscape.errors import InvalidParameterError, StoreNotWritableError, did_you_mean
+from repscape.errors import InvalidParameterError, StoreNotWritableError
 from repscape.execution.executor import Ended, Executor
 from repscape.execution.graph import Graph
-from repscape.execution.inline import InlineExecutor
 from repscape.execution.ledger import record_failure
+from repscape.execution.names import get_executor
 from repscape.execution.outcomes import Event, Failure, RunResult, What
-from repscape.execution.processes import ProcessExecutor
-from repscape.execution.ray import RayExecutor
-from repscape.execution.slurm import SlurmExecutor
 from repscape.store.leases import Leases
 
 if TYPE_CHECKING:
@@ -54,7 +51,8 @@ def run_tasks(
         What they need is made too.
     store : Store
     executor : str or Executor
-        `"inline"`, or an executor with its settings.
+        `"inline"`, `"processes"`, `"slurm[partition=gpu]"`, … (`get_executor` reads it), or an
+        executor with its settings.
     report : callable (Event), optional
         Told what happens to every task.
     retries : int
@@ -81,23 +79,6 @@ def run_tasks(
         return driver.run()
     finally:
         engine.close()
-
-
-def get_executor(name: str) -> Executor:
-    """The executor of this name with its default settings."""
-    if name not in EXECUTORS:
-        raise InvalidParameterError(
-            f"there is no executor {name!r}: {did_you_mean(name, EXECUTORS)}"
-        )
-    return EXECUTORS[name]()
-
-
-EXECUTORS: dict[str, Callable[[], Executor]] = {
-    "inline": InlineExecutor,
-    "processes": ProcessExecutor,
-    "slurm": SlurmExecutor,
-    "ray": RayExecutor,
-}
 
 
 class _Driver:
@@ -137,8 +118,8 @@ class _Driver:
                 pause = _LOOK_SECONDS if self._elsewhere else _WAIT_SECONDS
                 for ended in self._executor.ended(pause):
                     self._settle(ended)
-            elif self._elsewhere and self._unwritable is None:
-                time.sleep(_LOOK_SECONDS)
+            elif (self._elsewhere or self._graph.any_ready) and self._unwritable is None:
+                time.sleep(_LOOK_SECONDS)  # for other runs, or for an executor that is full
             else:
                 break
         if self._unwritable is not None:
@@ -207,19 +188,19 @@ class _Driver:
             again = self._errors[task.key] <= self._retries
         else:
             self._losses[task.key] += 1
-            again = self._losses[task.key] <= self._lost_retries
-            failure = self._lost(task, ended.reason, seconds)
+            again = not ended.refused and self._losses[task.key] <= self._lost_retries
+            failure = self._lost(task, ended, seconds)
         attempts = self._errors[task.key] + self._losses[task.key]
         self._fail(task, replace(failure, attempts=attempts), again, seconds)
 
-    def _lost(self, task: Task, reason: str, seconds: float) -> Failure:
+    def _lost(self, task: Task, ended: Ended, seconds: float) -> Failure:
         return Failure(
             key=task.key,
             label=task.label,
             stage=task.stage,
             run=task.run,
-            error="WorkerLost",
-            message=reason,
+            error="Refused" if ended.refused else "WorkerLost",
+            message=ended.reason,
             inputs=dict(task.recipe.inputs),
             arguments=dict(task.arguments),
             seconds=round(seconds, 3),
