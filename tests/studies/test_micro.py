@@ -181,6 +181,9 @@ def test_only_one_stage(run):
     done = run_study(study, run.folder / "only-out", store, only="train")
     assert (done.made, done.outputs) == (8, None)
     assert store.keys("representation") == []
+    done = run_study(study, run.folder / "only-out", store, only="compare")
+    assert done.made == 4 + 1, "the extractions that it needs, and nothing else"
+    assert store.keys("descriptions") == []
     with pytest.raises(InvalidParameterError, match="no stage 'trian': did you mean 'train'"):
         run_study(study, run.folder / "only-out", store, only="trian")
 
