@@ -133,6 +133,7 @@ def test_another_measure_computes_only_it(run):
         "compare: procrustes[score=distance,center=true]@1 on digits",
         "tables: table scores",
         "analyse: similarity_summary",
+        "analyse: chance",
     ]
 
 
