@@ -92,7 +92,7 @@ def main() -> None:
         axes.axhline(0.95, color="0.6", linewidth=1, linestyle="--")
         axes.plot(MODELS, found[:, 0], "o-", color="#0072b2", label="bootstrap over models")
         axes.plot(MODELS, found[:, 1], "s-", color="#d55e00", label="as if pairs were independent")
-        axes.set(xlabel="models", ylim=(0, 1), xticks=MODELS)
+        axes.set(xlabel="models", ylim=(0, 1.03), xticks=MODELS)
         axes.set_title(title, fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
         print(f"{title} (correlation {truth:.3f})")

@@ -261,3 +261,18 @@ def test_values_are_float64_and_counts_whole(x, y):
     table = similarity_matrix([x, y]).table
     assert isinstance(table, pd.DataFrame)
     assert (table.value.dtype, table.n.dtype) == (np.float64, np.int64)
+
+
+def test_duplicated_samples_are_kept_and_reported():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 30, 5))
+    x[[20, 25]] = x[3]
+    y[7] = -0.0
+    y[8] = 0.0
+    score = compare(x, y, "mutual_knn[k=3,metric=euclidean]")
+    assert (score.n, score.duplicates) == (30, (2, 1))
+    assert str(score).endswith("(n=30, similarity, duplicates 2 and 1)")
+    assert "duplicates" not in str(compare(x[:20], y[10:], "cka"))
+    table = similarity_matrix({"x": x, "y": y, "z": y[::-1] + 1.0}, ["cka", "mutual_knn"]).table
+    assert set(zip(table["rep_a"], table["duplicates_a"], strict=True)) == {("x", 2), ("y", 1)}
+    assert set(zip(table["rep_b"], table["duplicates_b"], strict=True)) == {("y", 1), ("z", 1)}

@@ -30,7 +30,7 @@ def test_the_example_of_a_measure_works_as_it_stands(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     first, listed = done.stdout.splitlines()
-    assert first == "mean_gap[p=1]@1 = 7  (n=5, distance)"
+    assert first == "mean_gap[p=1]@1 = 7  (n=5, distance, duplicates 4 and 4)"
     assert listed == "True"
 
 

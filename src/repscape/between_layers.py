@@ -111,6 +111,8 @@ def _row(
         "measure": measure.name,
         "kind": measure.declared.kind,
         "n": reading.samples,
+        "duplicates_a": None,
+        "duplicates_b": None,
         "value": reading.value,
         "reason": None,
     }
@@ -124,4 +126,5 @@ def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
     extra = sorted({name for row in rows for name in row} - set(SIMILARITY_COLUMNS))
     table = pd.DataFrame.from_records(rows, columns=[*SIMILARITY_COLUMNS, *extra])
-    return table.astype({"value": "float64", "n": "int64"})
+    types = {"value": "float64", "n": "int64", "duplicates_a": "Int64", "duplicates_b": "Int64"}
+    return table.astype(types)

@@ -12,6 +12,7 @@ import torch
 
 from repscape.compute.arrays import as_tensor, check_finite
 from repscape.compute.device import on_capable_device
+from repscape.compute.equal_rows import count_repeated
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
 from repscape.errors import (
     InvalidParameterError,
@@ -31,7 +32,7 @@ from repscape.representation import (
 from repscape.score import Score
 from repscape.significance.columns import null_columns
 from repscape.significance.intervals import interval as sample_interval
-from repscape.significance.many import null_pairs
+from repscape.significance.many import iterate_nulls
 from repscape.significance.many_intervals import (
     check_interval_name,
     interval_columns,
@@ -118,8 +119,9 @@ def compare(
     [[outcome]] = score_pairs([chosen], values, [[(0, 1)]], limit, None, [a.labels, b.labels])
     if isinstance(outcome, RepscapeError):
         raise outcome
-    score = Score(outcome, chosen.name, chosen.declared.kind, a.n)
     tensors = [value for value in values if isinstance(value, torch.Tensor)]
+    first, second = map(count_repeated, tensors)
+    score = Score(outcome, chosen.name, chosen.declared.kind, a.n, (first, second))
     if null is not None:
         check_null_name(null)
         permutations = _permutations(a, n_permutations, seed, groups, blocks)
@@ -275,14 +277,15 @@ def similarity_matrix(
     limit = parse_bytes(memory_limit)
     labels = [rep.labels for rep in reps]
     records: list[dict[str, Any]] = []
+    repeated = [count_repeated(x) if isinstance(x, torch.Tensor) else None for x in tensors]
     outcomes = score_pairs(chosen, tensors, wanted, limit, progress, labels)
     for measure, part, scores in zip(chosen, wanted, outcomes, strict=True):
         scored = [
-            _record(measure, reps, names, pair, outcome)
+            _record(measure, reps, names, repeated, pair, outcome)
             for pair, outcome in zip(part, scores, strict=True)
         ]
         if permutations is not None:
-            nulls = null_pairs(measure, tensors, labels, part, permutations, limit)
+            nulls = iterate_nulls(measure, tensors, labels, part, permutations, limit)
             stated = null_columns(part, nulls, [rep.origin.model for rep in reps])
             scored = [row | one for row, one in zip(scored, stated, strict=True)]
         if interval is not None:
@@ -364,6 +367,7 @@ def _record(
     measure: Measure[Any],
     reps: list[Representation],
     names: list[str],
+    repeated: list[int | None],
     pair: tuple[int, int],
     outcome: Outcome,
 ) -> dict[str, Any]:
@@ -384,6 +388,8 @@ def _record(
         "measure": measure.name,
         "kind": measure.declared.kind,
         "n": a.n,
+        "duplicates_a": repeated[pair[0]],
+        "duplicates_b": repeated[pair[1]],
         "value": None if missing else outcome,
         "reason": str(outcome) if missing else None,
     }
@@ -402,4 +408,5 @@ def _frame(records: list[dict[str, Any]], further: list[str]) -> pd.DataFrame:
     types = dict.fromkeys(set(further) - texts, "float64")
     if "n_permutations" in further:
         types["n_permutations"] = "Int64"
+    types |= {"duplicates_a": "Int64", "duplicates_b": "Int64"}
     return frame.astype({"value": "float64", "n": "int64"} | types)

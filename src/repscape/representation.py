@@ -266,8 +266,8 @@ def _as_ids(ids: Any, n: int) -> npt.NDArray[Any]:
         raise InvalidRepresentationError(
             f"sample_ids have shape {array.shape}, but there are {n} rows: give one id per row"
         )
-    unique, counts = np.unique(array, return_counts=True)
-    if unique.size != n:
+    if _has_repeats(array):
+        unique, counts = np.unique(array, return_counts=True)
         repeated = unique[counts > 1][0]
         where = np.flatnonzero(array == repeated)[:2].tolist()
         raise InvalidRepresentationError(
@@ -275,6 +275,11 @@ def _as_ids(ids: Any, n: int) -> npt.NDArray[Any]:
             "ids must differ"
         )
     return array
+
+
+def _has_repeats(ids: npt.NDArray[Any]) -> bool:
+    ordered = np.sort(ids)  # np.unique would hold three more arrays of this size
+    return bool((ordered[1:] == ordered[:-1]).any())
 
 
 def _as_column(name: str, column: Any, n: int) -> npt.NDArray[Any]:

@@ -21,6 +21,9 @@ class Score:
         `"similarity"`: larger is more alike; `"distance"`: smaller is more alike.
     n : int
         The number of samples compared.
+    duplicates : (int, int), optional
+        Of these, how many equal an earlier one in the first and in the second representation.
+        They are kept. None where nobody looked (a stream).
     null_mean, null_sd : float, optional
         Mean (the closed form where known) and standard deviation under random pairing of the
         samples.
@@ -42,6 +45,7 @@ class Score:
     measure: str
     kind: str
     n: int
+    duplicates: tuple[int, int] | None = None
     null_mean: float | None = None
     null_sd: float | None = None
     sampled_mean: float | None = None
@@ -76,8 +80,12 @@ class Score:
         )
 
     def __str__(self) -> str:
-        parts = [f"n={self.n}", self.kind, *self._chance(), *self._interval()]
+        parts = [f"n={self.n}", self.kind, *self._copies(), *self._chance(), *self._interval()]
         return f"{self.measure} = {self.value:.6g}  ({', '.join(parts)})"
+
+    def _copies(self) -> list[str]:
+        first, second = self.duplicates or (0, 0)
+        return [f"duplicates {first} and {second}"] if first or second else []
 
     def _chance(self) -> list[str]:
         if self.p_value is None or self.null_mean is None:

@@ -25,6 +25,8 @@ SIMILARITY_COLUMNS: Final = {
     "measure": "printable name: transforms, measure, parameters, version",
     "kind": "similarity (larger is more alike) or distance (smaller is more alike)",
     "n": "number of samples compared",
+    "duplicates_a": "of these, how many equal an earlier one in the first representation; kept",
+    "duplicates_b": "and in the second; null where they were dropped before",
     "value": "the score; null where it is undefined",
     "reason": "why the value is null",
 }
@@ -115,7 +117,7 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     return table
 
 
-_NUMBERS = ("n", "value")
+_NUMBERS = ("n", "duplicates_a", "duplicates_b", "value")
 
 
 def _read_table(file: Path) -> pd.DataFrame:

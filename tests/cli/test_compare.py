@@ -208,3 +208,16 @@ def test_is_a_closer_to_b_than_to_c(repscape, files):
     assert told["p_value"] == pytest.approx(found.p_value)
     assert found.p_value < 0.01
     assert row[3] == f"{found.difference:.4g}"
+
+
+def test_duplicated_samples_are_reported(repscape, files, tmp_path):
+    x = np.load(files / "x.npy")
+    x[[40, 50]] = x[0]
+    np.save(tmp_path / "twice.npy", x)
+    done = repscape("compare", files / "x.npy", tmp_path / "twice.npy", "-m", "cka", "-m", "rsa")
+    assert done.code == 0
+    assert done.err == (
+        f"{tmp_path / 'twice.npy'}: 2 of 60 samples equal an earlier one; measures keep them\n"
+    )
+    done = repscape("compare", files / "x.npy", tmp_path / "twice.npy", "--json")
+    assert json.loads(done.out)["scores"][0]["duplicates"] == [0, 2]

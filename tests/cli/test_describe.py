@@ -118,6 +118,18 @@ def test_several_descriptors_are_one_table_that_names_them(repscape, layers):
     ] * 4
 
 
+def test_the_list_of_descriptors(repscape):
+    done = repscape("describe", "--list")
+    rows = [line.split("\t") for line in done.out.splitlines()]
+    assert done.code == 0
+    assert ["gride", "dimension", "neighbour rank", ""] in [row[:4] for row in rows]
+    assert ["label_overlap", "label overlap", "neighbour rank", "needed"] in [
+        row[:4] for row in rows
+    ]
+    assert len(json.loads(repscape("describe", "--list", "--json").out)) == len(rows) - 1
+    assert "or --list" in repscape("describe").err
+
+
 def test_an_untrained_twin(repscape, layers, tmp_path):
     twins = [argument for layer in layers for argument in ("--untrained", layer)]
     done = repscape("profile", *layers, *twins, "-d", "twonn", "-o", tmp_path / "out")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -21,7 +23,6 @@ from repscape.execution.run import run_tasks
 
 ray = pytest.mark.ray
 slow = pytest.mark.slow
-CLIENT_PORT = 25001
 SMALL = {"object_store_memory": 80 * 2**20}
 
 
@@ -30,7 +31,7 @@ def cluster(importable: None) -> Iterator[Any]:
     import ray
     from ray.cluster_utils import Cluster
 
-    head = {"num_cpus": 1, "ray_client_server_port": CLIENT_PORT, "include_dashboard": False}
+    head = {"num_cpus": 1, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args={**head, **SMALL})
     yield cluster
     ray.shutdown()
@@ -76,6 +77,22 @@ def test_a_node_that_is_killed_loses_its_task_and_the_run_goes_on(cluster, store
     assert times_begun(log) == expected
 
 
+@contextlib.contextmanager
+def client_server(address: str) -> Iterator[str]:
+    """What `ray start --head` runs for clients from outside; yields its `ray://` address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = {"host": "127.0.0.1", "port": port, "mode": "legacy", "address": address}
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    server = subprocess.Popen([sys.executable, "-m", "ray.util.client.server", *words])
+    try:
+        yield f"ray://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
 @ray
 @slow
 def test_ray_gives_the_bytes_of_this_process(cluster, tmp_path):
@@ -83,8 +100,8 @@ def test_ray_gives_the_bytes_of_this_process(cluster, tmp_path):
     cluster.add_node(num_cpus=2, **SMALL)
     cluster.wait_for_nodes()
     run_micro(tmp_path / "here", tmp_path / "here-log")
-    address = f"ray://127.0.0.1:{CLIENT_PORT}"
-    result = run_micro(tmp_path / "there", tmp_path / "there-log", RayExecutor(address))
+    with client_server(cluster.address) as address:
+        result = run_micro(tmp_path / "there", tmp_path / "there-log", RayExecutor(address))
     assert len(result.made) == 7
     assert data_of(tmp_path / "there") == data_of(tmp_path / "here")
 

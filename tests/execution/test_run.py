@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from small_tasks import array_task, begun
@@ -138,3 +142,17 @@ def test_a_chain_longer_than_the_stack_is_deep(store, log):
     result = run_tasks([task], store)
     assert [f.label for f in result.failed] == ["1"]
     assert len(result.blocked) == 2998
+
+
+def test_full_and_read_only_disks_stop_a_run_and_harm_nothing(importable, tmp_path):
+    """In mounts that only this process sees."""
+    prefix = ["unshare", "--user", "--map-root-user", "--mount"]
+    probe = subprocess.run([*prefix, "true"], capture_output=True, text=True, check=False)
+    if probe.returncode != 0:
+        pytest.skip(f"mounting a small disk needs user namespaces: {probe.stderr.strip()}")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = Path(__file__).with_name("small_disk_run.py")
+    command = [*prefix, sys.executable, str(script), str(disk), str(tmp_path / "log")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout == "ok\n", done.stderr

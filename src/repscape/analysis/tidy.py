@@ -174,7 +174,7 @@ def tag_names(table: pd.DataFrame) -> list[str]:
     """Return the names T for which the table has both ``T_a`` and ``T_b``, in column order."""
     columns = set(table.columns)
     stems = [str(c)[:-2] for c in table.columns if str(c).endswith("_a")]
-    return [s for s in stems if s not in SIDES and f"{s}_b" in columns]
+    return [s for s in stems if s not in (*SIDES, "duplicates") and f"{s}_b" in columns]
 
 
 def model_tags(table: pd.DataFrame) -> pd.DataFrame:

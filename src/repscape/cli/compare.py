@@ -137,10 +137,14 @@ def compare(
         for score, pair in zip(scores, table.itertuples(), strict=True):
             score |= {"layer_a": pair.layer_a, "layer_b": pair.layer_b}
     if as_json:
+        for score, (_, row) in zip(scores, table.iterrows(), strict=True):
+            counts = (row["duplicates_a"], row["duplicates_b"])
+            score["duplicates"] = [count if isinstance(count, int) else None for count in counts]
         missing = [_record(name, None, None, None, reason) for name, reason in left_out.items()]
         print_json({"a": a, "b": b, "scores": scores + missing})
     else:
         _print(scores, left_out, asked)
+        _note_duplicates(table)
         asked.explain(scores)
     found = [score for score in scores if score["value"] is not None]
     if not found or (len(found) < len(scores) and not everything):
@@ -195,6 +199,14 @@ def _record(
         "value": None if value is None else finite_or_none(value),
         "reason": reason if isinstance(reason, str) else None,
     }
+
+
+def _note_duplicates(table: pd.DataFrame) -> None:
+    """A line for each representation that holds samples more than once."""
+    sides = [table[[f"rep_{s}", f"duplicates_{s}", "n"]].to_numpy(dtype=object) for s in "ab"]
+    for name, count, n in dict.fromkeys(tuple(row) for side in sides for row in side):
+        if isinstance(count, int) and count > 0:
+            note(f"{name}: {count} of {n} samples equal an earlier one; measures keep them")
 
 
 def _print(scores: list[dict[str, Any]], left_out: dict[str, str], asked: chance.Meaning) -> None:

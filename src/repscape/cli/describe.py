@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from repscape.cli.output import JSON_HELP, note, print_json, print_table
-from repscape.errors import UndefinedScoreError
+from repscape.errors import InvalidParameterError, UndefinedScoreError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ class Duplicates(StrEnum):
 
 
 def describe(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The representation.")],
+    file: Annotated[str | None, typer.Argument(metavar="FILE", help="The representation.")] = None,
     descriptor: Annotated[
         list[str] | None,
         typer.Option("--descriptor", "-d", metavar="NAME", help=DESCRIPTOR_HELP),
@@ -50,6 +50,9 @@ def describe(
         str | None,
         typer.Option(metavar="SIZE", help="Bytes to hold beyond the input, 1GiB if not given."),
     ] = None,
+    listing: Annotated[
+        bool, typer.Option("--list", help="Print what descriptors there are, and stop.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Estimate the dimension and shape of a representation.
@@ -68,6 +71,11 @@ def describe(
     from repscape.describe import describe as describe_representation
     from repscape.geometry.base import DESCRIPTORS
 
+    if listing:
+        _print_list(as_json)
+        return
+    if file is None:
+        raise InvalidParameterError("give the FILE of a representation, or --list")
     names = DESCRIPTORS.names() if everything else descriptor or list(DEFAULT_DESCRIPTORS)
     result = describe_representation(
         load(file),
@@ -84,6 +92,21 @@ def describe(
         print_values(shown, missing)
     if len(missing) == len(result.values) or (len(missing) and not everything):
         raise typer.Exit(NO_VALUE)
+
+
+def _print_list(as_json: bool) -> None:
+    """Print the name, the quantity and the scale of every descriptor."""
+    from repscape.geometry.base import DESCRIPTORS
+
+    specs = [cls.spec for cls in DESCRIPTORS.classes()]
+    columns = ("descriptor", "value", "curve over", "labels", "what it is")
+    cells = [
+        [s.name, s.quantity, s.scale, "needed" if s.needs_labels else "", s.summary] for s in specs
+    ]
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in cells])
+    else:
+        print_table(columns, cells, whole=("descriptor",))
 
 
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:

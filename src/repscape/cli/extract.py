@@ -70,7 +70,7 @@ def extract(
         found = extract_layers(
             loaded,
             source,
-            sources.split_names(layers) or sources.main_layers(loaded),
+            sources.split_names(layers) or None,
             poolings,
             store=where,
             batch_size=batch_size,

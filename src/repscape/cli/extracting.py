@@ -38,7 +38,7 @@ class Extracting:
             found = extract(
                 model,
                 self.data,
-                self.layers or sources.main_layers(model)[-1:],
+                self.layers or model.layers()[-1:],
                 self.pooling,
                 store=None if self.store is None else Store(self.store),
                 batch_size=self.batch_size,

@@ -123,18 +123,6 @@ def open_model(name: str, options: Sequence[str] | None, device: str | None) -> 
     return load_model(name, **given, **options_of(options, "--model-option"))
 
 
-def main_layers(model: LoadedModel) -> list[str]:
-    """The canonical layers that lie in no other one, or all submodules."""
-    names = model.layers()
-    known = set(names) if model.aliases else set()
-    return [n for n in names if not any(p in known for p in _parents(n))]
-
-
-def _parents(name: str) -> Iterator[str]:
-    parts = name.split(".")
-    return (".".join(parts[:count]) for count in range(1, len(parts)))
-
-
 @contextmanager
 def progress(label: str) -> Iterator[Progress | None]:
     """A progress bar where people look at it."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _BLOCK_VALUES = 2**19
+_TELLING_COLUMNS = 16
 
 
 def first_equal_rows(x: torch.Tensor) -> npt.NDArray[np.int64]:
@@ -29,6 +30,18 @@ def first_equal_rows(x: torch.Tensor) -> npt.NDArray[np.int64]:
         _, group = np.unique((x + 0.0).cpu().numpy(), axis=0, return_inverse=True)
         first = _first_of_each(group.reshape(-1))
     return first
+
+
+def count_repeated(x: torch.Tensor) -> int:
+    """How many rows of x equal an earlier one; a few columns tell almost all others apart."""
+    n, d = x.shape
+    few = x[:, :: max(1, d // _TELLING_COLUMNS)].contiguous()
+    first = _first_of_each(_row_hashes(few).cpu().numpy())
+    suspects = np.flatnonzero(np.bincount(first, minlength=n)[first] > 1)
+    if not len(suspects):
+        return 0
+    found = first_equal_rows(x[torch.from_numpy(suspects).to(x.device)])
+    return int((found != np.arange(len(found))).sum())
 
 
 def _first_of_each(group: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -35,12 +35,22 @@ def together(pairs: Pairs) -> bool:
     return len(pairs) > 3 and 8 * len(pairs) > len(left) * len(right)
 
 
+def sums_bytes(memory_limit: int) -> int:
+    """What the sums of `permuted_pair_sums` take at a time."""
+    return min(_SUMS_BYTES, memory_limit // 16)
+
+
+def working_bytes(memory_limit: int) -> int:
+    """What `permuted_pair_sums` holds beyond whole matrices."""
+    return 2 * sums_bytes(memory_limit) + 2 * _CHUNK_BYTES
+
+
 def worthwhile(matrices: Sequence[Matrix], pairs: Pairs, memory_limit: int) -> bool:
     """Whether `permuted_pair_sums` of these pairs fits and costs less than each on its own."""
     first = matrices[0]
     if first.diagonal.device.type != "cpu" or not together(pairs):
         return False
-    if 8 * first.n**2 * len(matrices) + 2 * _SUMS_BYTES > memory_limit:
+    if 8 * first.n**2 * len(matrices) + working_bytes(memory_limit) > memory_limit:
         return False
     widths = [m.rows.d for m in matrices if m.linear and m.rows is not None]
     # Narrow linear kernels of many samples need no products of all pairs of samples.
@@ -48,7 +58,7 @@ def worthwhile(matrices: Sequence[Matrix], pairs: Pairs, memory_limit: int) -> b
 
 
 def permuted_pair_sums(
-    matrices: Sequence[Matrix], pairs: Pairs, orders: torch.Tensor
+    matrices: Sequence[Matrix], pairs: Pairs, orders: torch.Tensor, memory_limit: int
 ) -> Iterator[tuple[tuple[int, int], PairSums]]:
     """`PairSums` of every pair (positions in `matrices`) with its second side in each order.
 
@@ -64,7 +74,7 @@ def permuted_pair_sums(
     """
     right = sorted({b for _, b in pairs})
     column = {index: position for position, index in enumerate(right)}
-    rows = max(1, _SUMS_BYTES // (40 * len(orders) * len(right)))
+    rows = max(1, sums_bytes(memory_limit) // (40 * len(orders) * len(right)))
     every_left = sorted({a for a, _ in pairs})
     for block in row_blocks(len(every_left), rows):
         left = every_left[block]

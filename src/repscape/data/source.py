@@ -232,9 +232,10 @@ def as_ids(given: Any, name: str) -> npt.NDArray[Any]:
         ids = np.asarray([str(i) for i in ids.tolist()], dtype=np.str_)
     if not len(ids):
         raise InvalidRepresentationError(f"{name} has no samples")
-    order = np.argsort(ids, kind="stable")
-    again = np.flatnonzero(ids[order][1:] == ids[order][:-1])
-    if again.size:
+    ordered = np.sort(ids)
+    if (ordered[1:] == ordered[:-1]).any():
+        order = np.argsort(ids, kind="stable")
+        again = np.flatnonzero(ids[order][1:] == ids[order][:-1])
         rows = [int(order[again[0]]), int(order[again[0] + 1])]
         distinct = len(np.unique(ids[order][1:][again]))
         more = f" (and {distinct - 1} more)" if distinct > 1 else ""

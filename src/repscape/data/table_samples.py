@@ -61,6 +61,8 @@ class SampleColumns:
         that holds text.
     template : str, optional
         Instead: text made of several columns, e.g. `"{question} {choices[0]}"`.
+    answer : str, optional
+        A column, or a template: samples are then pairs of prompt and answer.
     image : str, optional
         The images (encoded, or paths relative to the file). With a text as well, samples have
         the modalities `"image"` and `"text"`.
@@ -77,6 +79,7 @@ class SampleColumns:
 
     column: str | None = None
     template: str | None = None
+    answer: str | None = None
     image: str | None = None
     modality: str | None = None
     id: str | None = None
@@ -112,6 +115,20 @@ class TextCells:
             return self.template.format(**cells)
         except (LookupError, TypeError, ValueError) as problem:
             raise SampleError(f"the template {self.template!r} does not fit: {problem}") from None
+
+
+@dataclass(frozen=True)
+class PairCells:
+    """Reads prompt and answer of a row."""
+
+    prompt: TextCells
+    answer: TextCells
+
+    def __len__(self) -> int:
+        return len(self.prompt)
+
+    def __getitem__(self, row: int) -> tuple[str, str]:
+        return self.prompt[row], self.answer[row]
 
 
 @dataclass(frozen=True)
@@ -172,7 +189,9 @@ def _readers(table: Table, choice: SampleColumns) -> tuple[dict[str, Reader], se
     text = _text(table, choice, required=not readers)
     if text is not None:
         protein = text.plain and text.names[0] in SEQUENCE_NAMES
-        readers[choice.modality or ("protein" if protein else "text")] = text
+        answer = None if choice.answer is None else _answer(table, choice.answer)
+        pairs = text if answer is None else PairCells(text, answer)
+        readers[choice.modality or ("protein" if protein else "text")] = pairs
     used = {name for name in (image,) if name is not None}
     return readers, used | (set(text.names) if text is not None and text.plain else set())
 
@@ -192,6 +211,12 @@ def _text(table: Table, choice: SampleColumns, required: bool) -> TextCells | No
     if column is None:
         return None
     return TextCells(table, "", [_known(table, column, "column")], plain=True)
+
+
+def _answer(table: Table, given: str) -> TextCells:
+    if "{" in given:
+        return TextCells(table, given, _fields(table, given), plain=False)
+    return TextCells(table, "", [_known(table, given, "answer")], plain=True)
 
 
 def _fields(table: Table, template: str) -> list[str]:

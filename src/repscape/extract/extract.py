@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from repscape.data.source import DataSource
 from repscape.errors import InvalidParameterError, did_you_mean
 from repscape.extract.calls import CallRecorder
-from repscape.extract.forward import Forward
-from repscape.extract.loop import Extraction, Progress
-from repscape.extract.pooling import get_poolings
-from repscape.extract.setup import OUTPUT_DTYPES, DataLike, ModelLike, Options, open_model, set_up
+from repscape.extract.devices import DevicesRunner, Replica, chosen_devices, packed
+from repscape.extract.forward import Forward, Wanted
+from repscape.extract.loop import Extraction, MakeRunner, Progress
+from repscape.extract.pooling import Pooling, get_poolings
+from repscape.extract.runners import Runner
+from repscape.extract.setup import (
+    OUTPUT_DTYPES,
+    DataLike,
+    ModelLike,
+    Options,
+    Setup,
+    open_model,
+    set_up,
+)
 from repscape.extract.source import Source
 from repscape.representation import Representation
 
@@ -45,6 +56,7 @@ def extract(
     tags: Mapping[str, str] | None = None,
     shard_rows: int = DEFAULT_SHARD_ROWS,
     device: str | torch.device | None = None,
+    devices: str | Sequence[str] | None = None,
     allow_non_finite: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Representation]:
@@ -110,6 +122,10 @@ def extract(
         Rows of a shard in the store.
     device : str or torch.device, optional
         Where to run; by default where the module is. Inputs are moved there.
+    devices : sequence of str, or "all", optional
+        Run on several: one process for each (`["cuda:0", "cuda:1"]`; `"all"` GPUs), for data
+        sources only. The rows are the same as on one. The model must be one that can be sent
+        to other processes, and a script that asks for it needs `if __name__ == "__main__":`.
     allow_non_finite : bool
         Keep NaN and infinite outputs instead of refusing them.
     progress : callable, optional
@@ -155,7 +171,10 @@ def extract(
         tags=tags or {},
         kept=kept,
     )
-    where = None if device is None else torch.device(device)
+    spread = [] if devices is None else chosen_devices(devices)
+    if spread and (device is not None or not isinstance(samples, str | DataSource)):
+        raise InvalidParameterError("devices= is for data sources, and instead of device=")
+    where = torch.device("cpu") if spread else None if device is None else torch.device(device)
     with ExitStack() as stack:
         setup = set_up(
             open_model(network, where, stack),
@@ -165,6 +184,7 @@ def extract(
             Options(where, store, batch_size, workers, on_error),
             stack,
         )
+        make_runner = _on(spread, setup, poolings, allow_non_finite) if spread else None
         recorder = stack.enter_context(CallRecorder(setup.module, setup.selection))
         extraction = Extraction(
             Forward(recorder, poolings, setup.device, allow_non_finite),
@@ -174,8 +194,9 @@ def extract(
             store,
             shard_rows,
             kept,
+            make_runner=make_runner,
             beside={
-                "device": str(setup.device or "cpu"),
+                "device": ",".join(spread) if spread else str(setup.device or "cpu"),
                 **({"skipped": dict(setup.skipped)} if setup.skipped else {}),
             },
         )
@@ -183,6 +204,21 @@ def extract(
     if isinstance(pooling, str):
         return {layer: rep for (layer, _), rep in found.items()}
     return {f"{layer}[{one}]": rep for (layer, one), rep in found.items()}
+
+
+def _on(
+    devices: Sequence[str], setup: Setup, poolings: Sequence[Pooling], allow_non_finite: bool
+) -> MakeRunner:
+    """What starts a process for each device; the module is taken as it is now."""
+    module = packed(setup.module)
+
+    def start(wanted: Wanted) -> Runner:
+        names = tuple(pooling.name for pooling in poolings)
+        threads = torch.get_num_threads()
+        replica = Replica(module, setup.selection, names, allow_non_finite, wanted, threads)
+        return DevicesRunner(replica, devices)
+
+    return start
 
 
 def _kept(output_dtype: str) -> str | None:

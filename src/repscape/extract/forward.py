@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -76,8 +76,12 @@ class Forward:
 
     def window(self, prepared: Prepared, samples: int, size: int, wanted: Wanted) -> RowsOf:
         """Run all passes of a window of `samples`, in batches of at most `size`."""
+        return self.passes(prepared.passes(size), samples, wanted)
+
+    def passes(self, batches: Iterable[Pass], samples: int, wanted: Wanted) -> RowsOf:
+        """Run the passes of a window of `samples`; the rows are in the order of the data."""
         parts: dict[Site, list[Any]] = {site: [] for site in wanted.specs}
-        for batch in prepared.passes(size):
+        for batch in batches:
             rows = self.follow(batch, wanted)
             for site, found in parts.items():
                 found.append((batch.places, rows[site]))
@@ -109,6 +113,3 @@ def free_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-Compute: TypeAlias = Callable[[int], RowsOf]

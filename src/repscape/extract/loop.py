@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -113,7 +113,7 @@ class Extraction:
                 if rows and not self.feed.is_repeatable:
                     self.forward.check(first, rows, wanted)
                 self._extract(group, wanted, {} if self.feed.is_repeatable else rows, progress)
-            return {(x.name, x.site[1]): x.sink.finish() for x in layers}
+            return {(x.name, x.site[1]): rep for x, rep in _finished(layers)}
 
     def _extract(
         self, layers: Sequence[Layer], wanted: Wanted, learned: RowsOf, progress: Progress | None
@@ -217,6 +217,17 @@ class JointPlan:
         for sink in self._sinks:
             if sink.plan["batch_samples"] != size:
                 sink.change_plan({**sink.plan, "batch_samples": size})
+
+
+def _finished(layers: Sequence[Layer]) -> Iterator[tuple[Layer, Representation]]:
+    """The representations, which share one array of ids where these are the same."""
+    known: list[npt.NDArray[Any]] = []
+    for layer in layers:
+        rep = layer.sink.finish()
+        same = next((ids for ids in known if np.array_equal(ids, rep.sample_ids)), None)
+        if same is None:
+            known.append(rep.sample_ids)
+        yield layer, rep if same is None else replace(rep, sample_ids=same)
 
 
 def _by_plan(layers: Sequence[Layer]) -> Iterator[list[Layer]]:

@@ -57,7 +57,7 @@ class LocalRunner:
     def __init__(self, forward: Forward, wanted: Wanted) -> None:
         self._forward = forward
         self._wanted = wanted
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="repscape-prepare")
+        self._ahead = Ahead()
 
     def __enter__(self) -> LocalRunner:
         return self
@@ -68,13 +68,14 @@ class LocalRunner:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._ahead.close()
 
     def run(
         self, windows: Iterator[Window], done: float, plan: Plan, learned: RowsOf
     ) -> Iterator[Computed]:
         """See `Runner.run`."""
-        for window, prepared in self._ahead(windows, done, _AHEAD if plan.can_shrink else 0):
+        ahead = _AHEAD if plan.can_shrink else 0
+        for window, prepared in self._ahead.windows(windows, done, ahead):
             if prepared is None:
                 yield window, None
             elif learned and window.start == 0:
@@ -94,10 +95,24 @@ class LocalRunner:
             free_memory()
             size = plan.shrink(min(size, len(window)))
 
-    def _ahead(
+
+class Ahead:
+    """A thread that prepares the next windows while the current one is computed."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="repscape-prepare")
+
+    def close(self) -> None:
+        """Let go of the thread; what it has not begun is not prepared."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def windows(
         self, windows: Iterator[Window], done: float, count: int
     ) -> Iterator[tuple[Window, Future[Prepared] | None]]:
-        """The windows, with those after the current one being prepared already."""
+        """Yield the windows, with `count` of those that follow being prepared already.
+
+        Windows up to sample `done` are not prepared.
+        """
         waiting: deque[tuple[Window, Future[Prepared] | None]] = deque()
         for window in windows:
             todo = window.stop > done

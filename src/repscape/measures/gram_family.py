@@ -79,7 +79,7 @@ class GramMeasure(Measure[Matrix]):
             return super().permuted_pairs(states, pairs, orders, memory_limit)
         own = {index: own_sums(states[index], memory_limit) for index in used}
         found: dict[tuple[int, int], torch.Tensor | RepscapeError] = {}
-        for (a, b), sums in permuted_pair_sums(states, pairs, orders):
+        for (a, b), sums in permuted_pair_sums(states, pairs, orders, memory_limit):
             try:
                 found[a, b] = self.scores(sums, own[a], own[b])
             except RepscapeError as reason:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Pairs = Sequence[tuple[int, int]]
-_OWN = ("null_mean", "null_sd", "expected", "p_value", "effect", "n_permutations")
+_NOTHING = np.empty(0)
 
 
 def null_columns(
-    pairs: Pairs, nulls: Sequence[Null | RepscapeError], models: Sequence[str | None]
+    pairs: Pairs,
+    nulls: Iterable[tuple[tuple[int, int], Null | RepscapeError]],
+    models: Sequence[str | None],
 ) -> list[dict[str, Any]]:
     """The columns `repscape.tables.NULL_COLUMNS` of every pair.
 
@@ -28,17 +31,31 @@ def null_columns(
     pairs
         Positions in `models`.
     nulls
-        The null of each pair, or why there is none; by the same permutations.
+        Every pair with its null, or why there is none; by the same permutations. None is kept.
     models
         The model of each representation, if known. The layer pairs of two models share the null
         of the best of them, as in `compare_layers`, where all permute the same side.
     """
-    found = dict(zip(pairs, nulls, strict=True))
-    best = {
-        key: _best([null for pair in members if isinstance(null := found[pair], Null)])
-        for key, members in _by_models(pairs, models).items()
-    }
-    return [_columns(found[a, b], best.get((str(models[a]), str(models[b])))) for a, b in pairs]
+    whole = _whole_maps(pairs, models)
+    stated: dict[tuple[int, int], dict[str, Any]] = {}
+    ends: dict[tuple[int, int], Null] = {}
+    best: dict[tuple[str, str], Null] = {}
+    for (a, b), null in nulls:
+        stated[a, b] = _columns(null)
+        key = (str(models[a]), str(models[b]))
+        if isinstance(null, Null) and key in whole:
+            # Of a null only the ends are kept, the best so far of all its permuted scores apart.
+            ends[a, b] = replace(null, scores=_NOTHING)
+            best[key] = best_null([best[key], null], null) if key in best else null
+    for (a, b), null in ends.items():
+        found = best[str(models[a]), str(models[b])]
+        under = replace(null, scores=found.scores, expected=None)
+        stated[a, b] |= {
+            "p_max": under.p_value,
+            "max_null_mean": under.mean,
+            "max_effect": under.effect,
+        }
+    return [stated[pair] for pair in pairs]
 
 
 def best_null(nulls: Sequence[Null], observed: Null) -> Null:
@@ -50,40 +67,34 @@ def best_null(nulls: Sequence[Null], observed: Null) -> Null:
     return Null(observed.observed, extreme, observed.kind, observed.best)
 
 
-def _by_models(
-    pairs: Pairs, models: Sequence[str | None]
-) -> Mapping[tuple[str, str], list[tuple[int, int]]]:
-    """The pairs of different models by those; without models whose layers swap sides."""
+def _whole_maps(pairs: Pairs, models: Sequence[str | None]) -> set[tuple[str, str]]:
+    """Two different models whose pairs here all permute layers of the second.
+
+    With both (a, b) and (b, a) there, each direction is whole; otherwise parts of one map would
+    permute different sides.
+    """
     groups: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for a, b in pairs:
         first, second = models[a], models[b]
         if first is not None and second is not None and first != second:
             groups.setdefault((first, second), []).append((a, b))
     asked = set(pairs)
-    # With both (a, b) and (b, a) there, each direction is whole; otherwise parts of one map
-    # would permute different sides.
     return {
-        (first, second): members
+        (first, second)
         for (first, second), members in groups.items()
         if (second, first) not in groups or all((b, a) in asked for a, b in members)
     }
 
 
-def _best(nulls: Sequence[Null]) -> Null | None:
-    return best_null(nulls, nulls[0]) if nulls else None
-
-
-def _columns(null: Null | RepscapeError, best: Null | None) -> dict[str, Any]:
+def _columns(null: Null | RepscapeError) -> dict[str, Any]:
     if isinstance(null, RepscapeError):
         return dict.fromkeys(NULL_COLUMNS) | {"null_reason": str(null)}
-    stated = {name: null.fields[name] for name in _OWN}
-    of_best: dict[str, float | None] = {"p_max": None, "max_null_mean": None, "max_effect": None}
-    if best is not None:
-        under = Null(null.observed, best.scores, null.kind, null.best)
-        of_best = {
-            "p_max": under.p_value,
-            "max_null_mean": under.mean,
-            "max_effect": under.effect,
-        }
-    everything = stated | of_best | {"null_reason": null.effect_reason}
-    return {name: everything[name] for name in NULL_COLUMNS}
+    return dict.fromkeys(NULL_COLUMNS) | {
+        "null_mean": null.mean,
+        "null_sd": null.sd,
+        "expected": null.expected,
+        "p_value": null.p_value,
+        "effect": null.effect,
+        "n_permutations": len(null.scores),
+        "null_reason": null.effect_reason,
+    }

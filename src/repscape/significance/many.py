@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from repscape.compute.arrays import row_blocks
+from repscape.compute.permuted_pairs import working_bytes
 from repscape.errors import RepscapeError
 from repscape.measures.base import Measure
 from repscape.significance.null import Null, nulls_of
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 Pairs = Sequence[tuple[int, int]]
 
+_SCORE_BYTES = 128
+"""A permuted score, its copies, and its share of the sums that it comes from, many times over."""
+
 
 def null_pairs(
     measure: Measure[Any],
@@ -27,31 +32,41 @@ def null_pairs(
     permutations: Permutations,
     memory_limit: int,
 ) -> list[Null | RepscapeError]:
-    """The null of every pair (positions in `values`), or why there is none.
+    """The null of every pair (positions in `values`), or why there is none."""
+    found = dict(iterate_nulls(measure, values, labels, pairs, permutations, memory_limit))
+    return [found[pair] for pair in pairs]
+
+
+def iterate_nulls(
+    measure: Measure[Any],
+    values: Sequence[torch.Tensor | RepscapeError],
+    labels: Sequence[npt.NDArray[Any] | None],
+    pairs: Pairs,
+    permutations: Permutations,
+    memory_limit: int,
+) -> Iterator[tuple[tuple[int, int], Null | RepscapeError]]:
+    """Yield every pair with its null, or why there is none, in an order of its own.
 
     The same permutations serve all pairs. States, with what permuting them holds, are prepared
-    once if they fit into `memory_limit` together; otherwise blocks of them take turns.
+    once if they fit into `memory_limit` together; otherwise blocks of them take turns. A null
+    holds its permuted scores: who keeps them all keeps pairs × permutations numbers.
     """
-    found: dict[tuple[int, int], Null | RepscapeError] = {}
+    at_once = max(1, memory_limit // (_SCORE_BYTES * (1 + permutations.count)))
     for block in _blocks(measure, values, pairs, memory_limit):
         used = sorted({index for pair in block for index in pair})
         states = {index: _state(measure, values[index], labels[index]) for index in used}
         broken = {i: state for i, state in states.items() if isinstance(state, RepscapeError)}
         usable = [index for index in used if index not in broken]
         at = {index: position for position, index in enumerate(usable)}
+        kept = [states[index] for index in usable]
         scored = [pair for pair in block if pair[0] in at and pair[1] in at]
-        nulls = nulls_of(
-            measure,
-            [states[index] for index in usable],
-            [(at[a], at[b]) for a, b in scored],
-            permutations,
-            memory_limit,
-        )
-        found.update(zip(scored, nulls, strict=True))
+        for part in row_blocks(len(scored), at_once):
+            places = [(at[a], at[b]) for a, b in scored[part]]
+            nulls = nulls_of(measure, kept, places, permutations, memory_limit)
+            yield from zip(scored[part], nulls, strict=True)
         for a, b in block:
             if a in broken or b in broken:
-                found[a, b] = broken[a] if a in broken else broken[b]
-    return [found[pair] for pair in pairs]
+                yield (a, b), broken[a] if a in broken else broken[b]
 
 
 def _state(
@@ -76,12 +91,13 @@ def _blocks(
         index: _bytes(measure, values[index])
         for index in sorted({index for pair in pairs for index in pair})
     }
-    if sum(size.values()) <= memory_limit:
+    usable = memory_limit - _working_bytes(values, memory_limit)
+    if sum(size.values()) <= usable:
         yield list(pairs)
         return
     chunk_of, chunk, held = {}, 0, 0
     for index, needed in size.items():
-        if held and held + needed > memory_limit // 2:
+        if held and held + needed > usable // 2:
             chunk, held = chunk + 1, 0
         chunk_of[index] = chunk
         held += needed
@@ -89,6 +105,12 @@ def _blocks(
     for a, b in pairs:
         parts.setdefault((chunk_of[a], chunk_of[b]), []).append((a, b))
     yield from parts.values()
+
+
+def _working_bytes(values: Sequence[torch.Tensor | RepscapeError], memory_limit: int) -> int:
+    """What permuting holds for the time being: a matrix while it is formed, and sums."""
+    n = max((len(value) for value in values if not isinstance(value, RepscapeError)), default=0)
+    return min(32 * n * n + working_bytes(memory_limit), memory_limit // 2)
 
 
 def _bytes(measure: Measure[Any], value: torch.Tensor | RepscapeError) -> int:

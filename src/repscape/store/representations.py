@@ -53,8 +53,9 @@ def representation_buffers(chunk: Representation) -> dict[str, Buffer]:
 
 def check_distinct(ids: npt.NDArray[Any]) -> None:
     """Raise `InvalidRepresentationError`, naming the rows, if an id stands twice."""
-    unique, counts = np.unique(ids, return_counts=True)
-    if unique.size < ids.size:
+    ordered = np.sort(ids)
+    if (ordered[1:] == ordered[:-1]).any():
+        unique, counts = np.unique(ids, return_counts=True)
         repeated = unique[counts > 1][0]
         rows = np.flatnonzero(ids == repeated)[:2].tolist()
         raise InvalidRepresentationError(

@@ -57,6 +57,21 @@ def test_a_template_of_several_columns(tmp_path):
             load_data(f"jsonl:{path}", template=template)
 
 
+def test_pairs_of_prompt_and_answer(tmp_path):
+    path = write_lines(tmp_path / "q.jsonl", ROWS[:2])
+    data = load_data(f"jsonl:{path}", template="Q: {question}", answer="{choices[0]}")
+    assert [s.content for s in data] == [("Q: Why?", "a"), ("Q: When?", "c")]
+    plain = load_data(f"jsonl:{path}", column="question", answer="id")
+    assert plain[0].content == ("Why?", "q7")
+    assert plain.revision != load_data(f"jsonl:{path}", column="question").revision
+    pair = load_data([("x", ("prompt", "answer"))])
+    assert (pair.modality, pair[0].content, len(pair.revision)) == (
+        "text",
+        ("prompt", "answer"),
+        40,
+    )
+
+
 def test_jsonl_errors_name_the_line_or_the_sample(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text('{"text": "a"}\n{"text": \n')

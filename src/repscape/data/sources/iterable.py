@@ -76,17 +76,21 @@ def _ids(samples: list[Sample]) -> Any:
 
 
 def _modality(content: Any) -> str:
-    if isinstance(content, str):
+    if isinstance(content, str | tuple):
         return "text"
     return "image" if type(content).__module__.partition(".")[0] == "PIL" else "array"
+
+
+def _is_pair(content: Any) -> bool:
+    return isinstance(content, tuple) and all(isinstance(part, str) for part in content)
 
 
 def _fingerprint(sample: Sample) -> bytes:
     """What the content revision sees of a sample: everything."""
     digest = hashlib.sha256(repr((sample.id, sample.label, dict(sample.columns))).encode())
     content = sample.content
-    if isinstance(content, str):
-        digest.update(content.encode("utf-8", "surrogatepass"))
+    if isinstance(content, str) or _is_pair(content):
+        digest.update(repr(content).encode("utf-8", "surrogatepass"))
     elif isinstance(content, bytes):
         digest.update(content)
     elif hasattr(content, "tobytes") or hasattr(content, "numpy"):
