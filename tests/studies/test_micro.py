@@ -17,7 +17,7 @@ from repscape.studies.plan import plan_study
 from repscape.studies.run import StudyResult, run_study
 from repscape.studies.study import Study, load_study
 
-ALL_TASKS = 29
+ALL_TASKS = 30
 
 
 class Run:
