@@ -12,7 +12,7 @@ from repscape.errors import (
     NonFiniteError,
     UnknownNameError,
 )
-from repscape.geometry.base import DESCRIPTORS
+from repscape.geometry.base import DESCRIPTORS, get_descriptor
 from repscape.geometry.sample import GeometryWarning
 
 
@@ -31,6 +31,36 @@ def test_equal_rows_have_a_reason(name):
     labels = np.arange(100) % 2
     found = reason(np.full((100, 4), 3.0), name, labels=labels)
     assert "all 100 samples" in found or "distinct" in found or "label" in found
+
+
+NEIGHBOURS = [
+    name
+    for name in sorted(DESCRIPTORS.names())
+    if get_descriptor(name).neighbour_metric is not None
+]
+
+
+@pytest.mark.parametrize("name", NEIGHBOURS)
+def test_equal_rows_that_are_kept_have_a_reason(name):
+    labels = np.arange(6000) % 2
+    found = reason(np.full((6000, 64), 3.0), name, labels=labels, duplicates="keep")
+    assert "all 6000 samples have the same values" in found
+
+
+def test_many_equal_rows_among_others_are_kept_and_right():
+    x = np.random.default_rng(3).normal(size=(6000, 16))
+    x[:5000] = x[0]
+    with pytest.warns(GeometryWarning, match="equal distances"):
+        kept = describe(
+            x, ["gride", "label_overlap"], duplicates="keep", labels=np.arange(6000) % 2
+        )
+    # Of the equal rows those of the smallest numbers are nearest: half of them have the label.
+    assert kept.values["value"][1] == pytest.approx(0.5, abs=0.02)
+    assert "5000 samples at distance 0" in kept.values["notes"][0]
+    dropped = describe(x, "gride")
+    assert (dropped.diagnostics.kept, dropped.multiplicities[0]) == (1001, 5000)
+    clean = describe(x[4999:], "gride").values["value"][0]
+    assert dropped.values["value"][0] == clean
 
 
 @pytest.mark.parametrize(

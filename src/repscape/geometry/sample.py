@@ -92,8 +92,10 @@ class Sample:
     def neighbours(self, metric: Metric, k: int) -> NeighbourTable:
         """The k nearest neighbours of every sample.
 
-        Raises `TooFewSamplesError` if there are not so many distinct samples.
+        Raises `TooFewSamplesError` if there are not so many distinct samples, and
+        `UndefinedScoreError` if all have the same values.
         """
+        self.check_distinct()
         if k >= self.n:
             raise TooFewSamplesError(self._too_few(k))
         if metric not in self.tables or self.tables[metric].k < k:
@@ -163,7 +165,9 @@ class Sample:
 
     def check_distinct(self) -> None:
         """Raise `UndefinedScoreError` if all samples have the same values."""
-        if self.n == 1 and self.given > 1:
+        found = self.duplicates
+        one = self.n == 1 if found is None else len(found.multiplicities) == 1
+        if one and self.given > 1:
             raise UndefinedScoreError(self._all_equal())
 
     @cached_property
