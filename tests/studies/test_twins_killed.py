@@ -36,3 +36,29 @@ def test_killed_twice_and_resumed(untouched, tmp_path: Path, executor: str) -> N
     found = outputs(out)
     assert found.keys() == expected.keys()
     assert [name for name in found if found[name] != expected[name]] == []
+
+
+TABLES = {
+    "llm-similarity-small": (
+        "prose_otis",
+        "prose_otistr",
+        "code_otis",
+        "code_otistr",
+        "data_agreement",
+        "wide_pairs",
+        "scores_by_depth",
+    ),
+    "transformer-geometry-small": ("geometry", "marks", "overlaps", "peak_and_labels"),
+}
+WORDS = {
+    "llm-similarity-small": "mean rank correlation of",
+    "transformer-geometry-small": "label overlap is highest within one layer of the minimum",
+}
+
+
+@pytest.mark.slow
+def test_every_table_is_there_and_the_report_says_what_was_found(untouched) -> None:
+    study, found = untouched
+    for table in TABLES[study.stem]:
+        assert f"tables/{table}.parquet" in found
+    assert WORDS[study.stem] in found["report.html"].decode()

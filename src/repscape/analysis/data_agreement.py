@@ -77,8 +77,8 @@ def in_words(agreement: pd.DataFrame) -> list[str]:
         sentences.append(
             f"Between {a} and {b} the scores of the {int(known['pairs'].max())} pairs of models "
             f"have a mean rank correlation of {known['spearman'].mean():.2f} over "
-            f"{len(known)} measures: highest for {best['measure']} ({best['spearman']:.2f}), "
-            f"lowest for {worst['measure']} ({worst['spearman']:.2f})."
+            f"{len(known)} measures: highest for `{best['measure']}` ({best['spearman']:.2f}), "
+            f"lowest for `{worst['measure']}` ({worst['spearman']:.2f})."
         )
     return sentences
 

@@ -86,7 +86,7 @@ def in_words(tested: pd.DataFrame) -> list[str]:
     sentences = []
     for (data, dimension), rows in tested.groupby(["data", "dimension"], sort=False, dropna=False):
         known = rows.dropna(subset=["holds"])
-        which = f"On {data}, with the dimension by {dimension},"
+        which = f"On {data}, with the dimension by `{dimension}`,"
         if known.empty:
             sentences.append(f"{which} the claim cannot be tested: {rows['reason'].iloc[0]}.")
             continue
