@@ -14,7 +14,8 @@ import yaml
 
 from repscape.studies.builtin_studies import builtin_path
 
-STEPS = {0: 0, 50: 2, 60: 2, 120: 6, 150: 6, 250: 6}
+STEPS = {0: 0, 50: 2, 120: 6, 150: 6, 250: 6}
+LAYERS = {4: 3, 6: 2, 8: 3, 12: 4}
 
 
 def shrunk(name: str, path: Path) -> Path:
@@ -22,7 +23,8 @@ def shrunk(name: str, path: Path) -> Path:
     content = yaml.safe_load(builtin_path(name).read_text(encoding="utf-8"))
     for model in content["models"]:
         options = model["options"]
-        options |= {"steps": STEPS[options["steps"]], "width": 16, "layers": 3}
+        layers = LAYERS[options["layers"]]
+        options |= {"steps": STEPS[options["steps"]], "width": 16, "layers": layers}
         if "checkpoints" in options:
             options["checkpoints"] = [STEPS[step] for step in options["checkpoints"]]
         each = model.get("each", {})
