@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,6 @@ from pathlib import Path
 import pytest
 from small_tasks import array_task, begun, times_begun
 
-from repscape.errors import InvalidParameterError
 from repscape.execution.ledger import read_failures
 from repscape.execution.outcomes import Event
 from repscape.execution.processes import ProcessExecutor
@@ -89,10 +89,13 @@ def test_one_process_for_each_gpu(store, log):
     assert store.read_arrays(none.key)["gpus"].tolist() == [""]
 
 
-def test_a_task_that_wants_more_gpus_than_there_are_is_refused(store, log):
-    task = array_task("greedy", log, gpus=3)
-    with pytest.raises(InvalidParameterError, match=r"'greedy' asks for 3 GPUs.*has 2.*'test'"):
-        run_tasks([task], store, ProcessExecutor(gpus=["0", "1"]))
+def test_a_task_that_wants_more_gpus_than_there_are_is_refused_and_the_rest_goes_on(store, log):
+    tasks = [array_task("greedy", log, gpus=3), array_task("other", log)]
+    result = run_tasks(tasks, store, ProcessExecutor(gpus=["0", "1"]))
+    assert [task.label for task in result.made] == ["other"]
+    (failure,) = result.failed
+    assert (failure.error, failure.attempts) == ("Refused", 1)
+    assert re.search(r"'greedy' asks for 3 GPUs.*has 2.*'test'", failure.message)
 
 
 def test_an_error_in_a_process_comes_back_with_its_traceback(store, log):

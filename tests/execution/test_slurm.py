@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -61,6 +62,29 @@ def test_slurm_gives_the_bytes_of_this_process(tmp_path):
     assert data_of(tmp_path / "there" / "store") == data_of(tmp_path / "here" / "store")
 
 
+DRIVE = """
+import sys
+from pathlib import Path
+from micro_study import run_micro
+from repscape.execution.slurm import SlurmExecutor
+run_micro(Path(sys.argv[1]), Path(sys.argv[2]), SlurmExecutor(poll_seconds=0.5, minutes=5), 2.0)
+"""
+
+
+def test_jobs_go_on_without_their_driver_and_the_next_one_waits_for_them(tmp_path):
+    root, log = tmp_path / "store", tmp_path / "log"
+    driver = subprocess.Popen([sys.executable, "-c", DRIVE, str(root), str(log)])
+    while not begun(log):
+        assert driver.poll() is None
+        time.sleep(0.05)
+    driver.kill()
+    driver.wait()
+    assert run_micro(root, log, quick_slurm()).complete
+    assert set(times_begun(log).values()) == {1}  # also what was running when the driver died
+    run_micro(tmp_path / "here", tmp_path / "here-log")
+    assert data_of(root) == data_of(tmp_path / "here")
+
+
 def test_a_cancelled_job_is_noticed_and_submitted_again(store, log, tmp_path):
     task = array_task("long", log, run="sleep", seconds=600, once=str(tmp_path / "once"))
     events: list[Event] = []
@@ -104,10 +128,10 @@ def test_a_job_whose_time_is_over_queues_itself_again(store, log, tmp_path):
 def test_a_job_that_asks_for_too_much_says_what_slurm_said(store, log, too_much, message):
     greedy = array_task("greedy", log, **too_much)
     other = array_task("other", log)
-    result = run_tasks([greedy, other], store, quick_slurm(), lost_retries=0)
+    result = run_tasks([greedy, other], store, quick_slurm())
     assert store.has(other.key)
     (failure,) = result.failed
-    assert failure.label == "greedy"
+    assert (failure.label, failure.error, failure.attempts) == ("greedy", "Refused", 1)
     assert re.search(message, failure.message), failure.message
     _wait_for_an_empty_queue()
 

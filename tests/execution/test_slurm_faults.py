@@ -57,9 +57,16 @@ def test_a_lost_node_sends_its_tasks_back_and_a_silent_controller_changes_nothin
 def test_a_refusal_fails_its_tasks_with_what_slurm_said(slurm, store, log):
     slurm.refuse(9, "Batch job submission failed: Invalid account or account/partition")
     task = array_task("a", log)
-    (failure,) = run_tasks([task], store, quick_slurm(), lost_retries=1).failed
-    assert failure.attempts == 2
+    (failure,) = run_tasks([task], store, quick_slurm()).failed
+    assert (failure.error, failure.attempts) == ("Refused", 1)
     assert "Invalid account" in failure.message
+
+
+def test_a_controller_that_cannot_be_reached_for_a_while_is_asked_again(slurm, store, log):
+    slurm.refuse(2, "Batch job submission failed: Unable to contact slurm controller")
+    result = run_tasks([array_task("a", log)], store, quick_slurm(), lost_retries=2)
+    assert result.complete
+    assert times_begun(log) == {"a": 1}
 
 
 def test_a_site_that_takes_no_more_for_now_is_asked_again(slurm, store, log):

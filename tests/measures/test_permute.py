@@ -104,6 +104,45 @@ def test_compiled_loops_and_products_of_features_agree_with_permuted_values(
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("n", [50, 210])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cka",
+        "cka[kernel=rbf,debiased=false]",
+        "rsa",
+        "dcor",
+        "distance_correlation",
+        "rsm_difference",
+        "mutual_knn[k=5]",
+        "unit_rows|cka",
+        "procrustes",
+    ],
+)
+def test_all_pairs_at_once_equal_the_loop(name: str, n: int) -> None:
+    measure = get_measure(name)
+    xs = [x for seed in range(3) for x in values(n, seed, d=12)]
+    states = [measure.prepare(x) for x in xs]
+    pairs = [(a, b) for a in range(6) for b in range(6) if a < b or (a, b) == (5, 0)]
+    chosen = orders(n)
+    found = measure.permuted_pairs(states, pairs, chosen, LIMIT)
+    for (a, b), scores in zip(pairs, found, strict=True):
+        assert isinstance(scores, torch.Tensor)
+        expected = measure.permuted_scores(states[a], states[b], chosen, LIMIT)
+        np.testing.assert_allclose(scores.numpy(), expected.numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_more_representations_than_a_word_has_bits() -> None:
+    measure = get_measure("mutual_knn[k=3]")
+    generator = torch.Generator().manual_seed(0)
+    tables = [measure.prepare(torch.randn(30, 4, generator=generator)) for _ in range(70)]
+    pairs = [(a, b) for a in range(3) for b in range(70) if a != b]
+    found = measure.permuted_pairs(tables, pairs, orders(30), LIMIT)
+    for (a, b), scores in zip(pairs, found, strict=True):
+        expected = measure.permuted_scores(tables[a], tables[b], orders(30), LIMIT)
+        assert torch.equal(scores, expected)
+
+
 @pytest.mark.parametrize("name", ["cka", "cka[debiased=false]"])
 def test_a_linear_null_needs_no_matrix_of_all_pairs(name: str) -> None:
     measure = get_measure(name)

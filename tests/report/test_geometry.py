@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import html
+import json
+import re
+import subprocess
+
 import numpy as np
 import pytest
 
@@ -124,3 +129,59 @@ def test_a_profile_without_scores_or_values_still_has_a_report(found):
     report = geometry_report(lacking, found.marks.iloc[:0], empty)
     assert [section.title for section in report.sections] == ["Samples and definitions"]
     assert render(report)
+
+
+READER = """
+<script>
+window.addEventListener("load", async () => {
+  const plots = [...document.querySelectorAll(".plot")];
+  const named = (plot) => plot.data.some((trace) => trace.name === "layers of one model");
+  const plane = plots.find(named);
+  Plotly.Fx.hover(plane, [{ curveNumber: 1, pointNumber: 0 }]);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const record = document.createElement("pre");
+  record.id = "record";
+  record.textContent = JSON.stringify({
+    drawn: plots.map((plot) => !!plot.querySelector("svg.main-svg .trace, svg.main-svg image")),
+    overflowing: plots.filter((plot) => plot.scrollWidth > plot.clientWidth + 1).length,
+    hover: plane.querySelector(".hoverlayer").textContent,
+    requests: performance.getEntriesByType("resource")
+      .filter((entry) => !entry.name.startsWith("data:")).length,
+    problems,
+  });
+  document.body.append(record);
+});
+</script>
+"""
+COLLECTOR = """
+<script>
+const problems = [];
+window.addEventListener("error", (event) => problems.push(event.message), true);
+for (const level of ["error", "warn"]) {
+  console[level] = (...words) => problems.push(words.join(" "));
+}
+</script>
+"""
+
+
+@pytest.mark.browser
+def test_a_browser_draws_every_figure(found, tmp_path):
+    page = render(geometry_report(found.table, found.marks, found.overlaps))
+    path = tmp_path / "report.html"
+    path.write_text(
+        page.replace("<head>", "<head>" + COLLECTOR, 1).replace("</body>", READER + "</body>"),
+        encoding="utf-8",
+    )
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000"]
+    command = ["chromium", *options, f"--user-data-dir={tmp_path}/user", "--dump-dom", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
+    record = re.search(r'<pre id="record">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert record is not None
+    seen = json.loads(html.unescape(record[1]))
+    assert len(seen["drawn"]) == 8
+    assert all(seen["drawn"])
+    assert seen["overflowing"] == 0
+    assert seen["hover"].startswith("a: a:0")
+    assert "Δ(a → b)" in seen["hover"]
+    assert seen["requests"] == 0
+    assert seen["problems"] == []

@@ -87,7 +87,7 @@ def test_power_grows_with_the_planted_similarity(name: str) -> None:
     assert power[2] > 0.95
 
 
-@pytest.mark.parametrize("name", ["cka", "mutual_knn[k=3]"])
+@pytest.mark.parametrize("name", MEASURES)
 @pytest.mark.parametrize("layers", [2, 4])
 def test_only_the_null_of_the_best_is_honest_about_the_best_layer(name: str, layers: int) -> None:
     repeats = 100

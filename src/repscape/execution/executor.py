@@ -18,12 +18,13 @@ class Ended:
     """A task that an executor no longer runs.
 
     `outcome` is what the worker said; None if it was lost without a word, and then `reason`
-    says what the engine knows about it.
+    says what the engine knows about it. `refused` if it never ran and, asked for so, never will.
     """
 
     key: str
     outcome: Outcome | None
     reason: str = ""
+    refused: bool = False
 
 
 class Executor(Protocol):

@@ -30,6 +30,11 @@ class Graph:
         """How many tasks are neither done nor given up."""
         return len(self._open)
 
+    @property
+    def any_ready(self) -> bool:
+        """Whether a task could start now."""
+        return any(key in self._open for _, key in self._ready)
+
     def offer(self, key: str) -> None:
         """Make a task ready (again)."""
         heapq.heappush(self._ready, (self._place[key], key))

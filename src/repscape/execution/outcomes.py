@@ -23,7 +23,8 @@ class Failure:
         Of the task.
     error, message, traceback : str
         The type of the error, what it says, and where it was raised. A worker that was lost
-        (killed, out of memory, its node gone) leaves the error `"WorkerLost"` and no traceback.
+        (killed, out of memory, its node gone) leaves the error `"WorkerLost"` and no traceback,
+        a task that the executor cannot run `"Refused"`.
     inputs : mapping of role to key
         What the task was made from.
     arguments : mapping

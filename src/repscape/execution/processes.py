@@ -67,12 +67,13 @@ class ProcessExecutor:
     ) -> None:
         if cpus is not None and cpus < 1:
             raise InvalidParameterError(f"cpus={cpus!r}: give at least 1")
-        self._cpus = cpus if cpus is not None else len(os.sched_getaffinity(0))
+        self._cpus = cpus if cpus is not None else _cores()
         self._gpus = None if gpus is None else tuple(gpus)
         self._memory = memory
         self._store: Store | None = None
         self._places: list[_Place] = []
         self._futures: dict[Future[str], _Place] = {}
+        self._refused: list[Ended] = []
 
     def open(self, store: Store) -> None:
         """Remember the store; processes start with the first tasks."""
@@ -84,22 +85,21 @@ class ProcessExecutor:
         return max(0, self._cpus - sum(task.resources.cpus for task in running))
 
     def start(self, ready: Sequence[Task]) -> Sequence[Task]:
-        """Start those that fit beside the running ones.
-
-        Raises `InvalidParameterError` for a task that could never run here.
-        """
+        """Start those that fit beside the running ones; refuse what could never run here."""
         started = []
         for task in ready:
-            self._refuse_impossible(task)
-            if self._fits(task):
+            if self._is_impossible(task):
+                started.append(task)
+            elif self._fits(task):
                 self._submit(task)
                 started.append(task)
         return started
 
     def ended(self, timeout: float) -> Sequence[Ended]:
         """Wait for the first task that ends; a process that died gives up its place."""
-        done, _ = wait(self._futures, timeout, FIRST_COMPLETED)
-        return [self._collect(future) for future in done]
+        refused, self._refused = self._refused, []
+        done, _ = wait(self._futures, 0 if refused else timeout, FIRST_COMPLETED)
+        return [*refused, *(self._collect(future) for future in done)]
 
     def close(self) -> None:
         """End all processes, also those at work."""
@@ -125,14 +125,17 @@ class ProcessExecutor:
             and task.resources.gpus <= len(self._free_gpus(task.resources.gpus))
         )
 
-    def _refuse_impossible(self, task: Task) -> None:
+    def _is_impossible(self, task: Task) -> bool:
         wanted = task.resources.gpus
-        if wanted and wanted > len(self._all_gpus()):
-            raise InvalidParameterError(
-                f"task {task.label!r} asks for {wanted} GPUs, but this machine has "
-                f"{len(self._all_gpus())}: ask for fewer in the resources of stage "
-                f"{task.stage!r}, or use another executor"
-            )
+        if not wanted or wanted <= len(self._all_gpus()):
+            return False
+        reason = (
+            f"task {task.label!r} asks for {wanted} GPUs, but this machine has "
+            f"{len(self._all_gpus())}: ask for fewer in the resources of stage "
+            f"{task.stage!r}, or use another executor"
+        )
+        self._refused.append(Ended(task.key, None, reason, refused=True))
+        return True
 
     def _all_gpus(self) -> tuple[str, ...]:
         if self._gpus is None:
@@ -152,7 +155,7 @@ class ProcessExecutor:
 
     def _submit(self, task: Task) -> None:
         assert self._store is not None
-        path = write_task_file(task, self._store)
+        path = write_task_file(task, self._store).absolute()
         place = self._place(self._free_gpus(task.resources.gpus))
         place.task = task
         self._futures[place.pool.submit(perform_file, str(path))] = place
@@ -189,6 +192,12 @@ class ProcessExecutor:
             return Ended(key, None, "its process died: it was killed, or memory ran out")
         except RepscapeError as problem:
             return Ended(key, None, str(problem))
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _context() -> multiprocessing.context.ForkServerContext:

@@ -47,6 +47,7 @@ class RayExecutor:
         self._ours = False
         self._cores: float | None = None
         self._running: dict[Any, str] = {}
+        self._refused: list[Ended] = []
 
     def open(self, store: Store) -> None:
         """Connect to the cluster.
@@ -79,6 +80,8 @@ class RayExecutor:
         assert self._store is not None
         taken = ready[: self.room()]
         for task in taken:
+            if self._is_impossible(task):
+                continue
             path = write_task_file(task, self._store).absolute()
             call = _ray().remote(perform_file).options(**self._wanted(task))
             self._running[call.remote(str(path))] = task.key
@@ -86,8 +89,9 @@ class RayExecutor:
 
     def ended(self, timeout: float) -> Sequence[Ended]:
         """What Ray has finished or lost."""
-        if not self._running:
-            return []
+        if self._refused or not self._running:
+            refused, self._refused = self._refused, []
+            return refused
         ray, refs = _ray(), list(self._running)
         first, _ = ray.wait(refs, num_returns=1, timeout=timeout)
         if not first:
@@ -112,13 +116,20 @@ class RayExecutor:
         except ray.exceptions.RayError as problem:
             return Ended(key, None, f"Ray lost the task: {type(problem).__name__}: {problem}")
 
+    def _is_impossible(self, task: Task) -> bool:
+        """Whether this one machine lacks the GPUs; a cluster may still grow."""
+        wanted = task.resources.gpus
+        if self._cores is None or wanted <= _ray().cluster_resources().get("GPU", 0):
+            return False
+        reason = (
+            f"task {task.label!r} asks for {wanted} GPUs, more than this machine has: ask for "
+            f"fewer in the resources of stage {task.stage!r}, or use another executor"
+        )
+        self._refused.append(Ended(task.key, None, reason, refused=True))
+        return True
+
     def _wanted(self, task: Task) -> dict[str, Any]:
         resources = task.resources
-        if self._cores is not None and resources.gpus > _ray().cluster_resources().get("GPU", 0):
-            raise InvalidParameterError(
-                f"task {task.label!r} asks for {resources.gpus} GPUs, more than this machine has: "
-                f"ask for fewer in the resources of stage {task.stage!r}, or use another executor"
-            )
         # On one machine a task that declares more threads than there are cores runs alone.
         cores = resources.cpus if self._cores is None else min(resources.cpus, self._cores)
         return {

@@ -118,8 +118,8 @@ class _Driver:
                 pause = _LOOK_SECONDS if self._elsewhere else _WAIT_SECONDS
                 for ended in self._executor.ended(pause):
                     self._settle(ended)
-            elif self._elsewhere and self._unwritable is None:
-                time.sleep(_LOOK_SECONDS)
+            elif (self._elsewhere or self._graph.any_ready) and self._unwritable is None:
+                time.sleep(_LOOK_SECONDS)  # for other runs, or for an executor that is full
             else:
                 break
         if self._unwritable is not None:
@@ -188,19 +188,20 @@ class _Driver:
             again = self._errors[task.key] <= self._retries
         else:
             self._losses[task.key] += 1
-            again = self._losses[task.key] <= self._lost_retries
-            failure = self._lost(task, ended.reason, seconds)
+            again = not ended.refused and self._losses[task.key] <= self._lost_retries
+            failure = self._lost(task, ended, seconds)
         attempts = self._errors[task.key] + self._losses[task.key]
         self._fail(task, replace(failure, attempts=attempts), again, seconds)
 
-    def _lost(self, task: Task, reason: str, seconds: float) -> Failure:
+    def _lost(self, task: Task, ended: Ended, seconds: float) -> Failure:
+        said = "" if ended.outcome is None else ended.outcome.what
         return Failure(
             key=task.key,
             label=task.label,
             stage=task.stage,
             run=task.run,
-            error="WorkerLost",
-            message=reason,
+            error="Refused" if ended.refused else "WorkerLost",
+            message=ended.reason or f"its worker says {said!r}, but the store has no artefact",
             inputs=dict(task.recipe.inputs),
             arguments=dict(task.arguments),
             seconds=round(seconds, 3),

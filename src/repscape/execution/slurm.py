@@ -174,11 +174,13 @@ class SlurmExecutor:
                 self._submit(resources, tasks)
             except (utils.FailedJobError, utils.FailedSubmissionError) as problem:
                 said = _last_line(str(problem))
-                if _TRY_AGAIN.search(said) and self._jobs:
+                passing = _TRY_AGAIN.search(said) is not None
+                if passing:
                     self._submit_after = time.monotonic() + self._poll_seconds
+                if passing and self._jobs:
                     break
                 reason = f"SLURM refused the job: {said}"
-                self._refused.extend(Ended(task.key, None, reason) for task in tasks)
+                self._refused.extend(Ended(t.key, None, reason, not passing) for t in tasks)
             started.extend(tasks)
         return started
 
@@ -244,9 +246,8 @@ class SlurmExecutor:
                 if _NEVER.search(listed[name]):
                     del self._jobs[name]
                     _run("scancel", name)
-                    yield Ended(
-                        job.key, None, f"job {name} cannot start: SLURM says {listed[name]}"
-                    )
+                    reason = f"job {name} cannot start: SLURM says {listed[name]}"
+                    yield Ended(job.key, None, reason, refused=True)
             elif job.missing_since is None:
                 job.missing_since = now
             elif now - job.missing_since >= self._poll_seconds:

@@ -18,6 +18,7 @@ from repscape.errors import (
     SampleError,
     UnavailableModelError,
     UnknownNameError,
+    UnsafeFileError,
 )
 from repscape.extract.encode import encode
 from repscape.extract.models.base import LoadedModel, model_sources
@@ -109,6 +110,29 @@ def test_a_damaged_or_incomplete_checkpoint_is_refused(root, tmp_path):
         repscape.load_model(str(tmp_path / "a"))
 
 
+class Evil:
+    def __reduce__(self):
+        return (print, ("executed",))
+
+
+def test_old_weight_files_are_read_without_executing_them(root, tmp_path, capfd):
+    import shutil
+
+    from safetensors.torch import load_file
+
+    folder = tmp_path / "old"
+    shutil.copytree(saved(root, "gpt2"), folder)
+    state = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(state, folder / "pytorch_model.bin")
+    own = repscape.load_model(str(folder)).module.ln_f.weight
+    assert torch.equal(own, state["transformer.ln_f.weight"])
+    torch.save({**state, "more": Evil()}, folder / "pytorch_model.bin")
+    with pytest.raises(UnsafeFileError, match="would execute code"):
+        repscape.load_model(str(folder))
+    assert "executed" not in capfd.readouterr().out
+
+
 def test_a_pooler_without_weights_is_left_out(root, tmp_path):
     import transformers
 
@@ -160,6 +184,22 @@ def test_the_dtype_is_the_one_asked_for_and_float32_by_default(root, tmp_path, d
     assert model.dtype == dtype
     rows = encode(model, SENTENCES, "block.1", "mean")["block.1", "mean"]
     assert rows.values.dtype == ("float64" if dtype == "float64" else "float32")
+
+
+def test_a_model_spread_over_memory_and_disk_gives_the_same_numbers(root):
+    folder = saved(root, "gpt2")
+    names = ["wte", "wpe", "drop", "h.0", "h.1", "h.2", "ln_f"]
+    places = {f"transformer.{name}": "cpu" for name in names} | {"lm_head": "cpu"}
+    places |= {"transformer.h.1": "disk", "transformer.h.2": "disk"}
+    whole = repscape.load_model(f"hf:{folder}", device="cpu")
+    spread = repscape.load_model(f"hf:{folder}", device_map=places)
+    assert any(weight.is_meta for weight in spread.module.parameters())
+    expected = encode(whole, SENTENCES, "block.*")
+    for key, rows in encode(spread, SENTENCES, "block.*").items():
+        assert np.array_equal(rows.values, expected[key].values)
+    assert spread.revision == whole.revision
+    with pytest.raises(InvalidParameterError, match="give one of them"):
+        repscape.load_model(f"hf:{folder}", device="cpu", device_map="auto")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from repscape.errors import InvalidParameterError, UnavailableModelError
+from repscape.errors import InvalidParameterError, UnavailableModelError, UnsafeFileError
 from repscape.extract.models.base import LoadedModel, chosen_device, chosen_dtype, model_source
 from repscape.extract.models.hf_images import image_model
 from repscape.extract.models.hf_texts import text_model
@@ -113,7 +114,11 @@ def load(
     transformers = import_extra("transformers", "hub", f"the model {written!r}")
     place = checked_place(name, revision, trust_remote_code)
     placed = chosen_device(device)
-    with hub_errors(written):
+    if device is not None and device_map is not None:
+        raise InvalidParameterError(
+            f"device={str(device)!r} and device_map={device_map!r}: give one of them"
+        )
+    with hub_errors(written), quiet(transformers):
         config = transformers.AutoConfig.from_pretrained(place.path, **place.arguments)
         options: dict[str, Any] = {"dtype": chosen_dtype(dtype)}
         if attention is not None:
@@ -246,8 +251,26 @@ def hub_errors(written: str) -> Iterator[None]:
         yield
     except (InvalidParameterError, UnavailableModelError):
         raise
+    except pickle.UnpicklingError as problem:
+        raise UnsafeFileError(
+            f"model {written!r}: reading its weights would execute code that they carry: use a "
+            "revision with safetensors"
+        ) from problem
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as problem:
         raise UnavailableModelError(f"model {written!r}: {_reason(problem)}") from problem
+
+
+@contextmanager
+def quiet(transformers: Any) -> Iterator[None]:
+    """Load without the library's bar over weight tensors; its choice is restored."""
+    logging = transformers.utils.logging
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _reason(problem: Exception) -> str:

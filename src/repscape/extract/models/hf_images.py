@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from repscape.extract.marks import Marks
 from repscape.extract.models.base import Prepared
 from repscape.extract.models.hf_towers import Tower
 from repscape.extract.models.images import ImageModel, counts_prefix, refuse_text, square
-from repscape.extract.models.structure import CallSeen, watch
 from repscape.extract.models.weights import digest_of_text
 
 
@@ -53,10 +51,8 @@ class PixelSequenceModel(ImageModel):
         everything = torch.ones(pixels.shape, dtype=torch.bool)
         return Marks(everything, everything, pixels)
 
-    @cached_property
-    def _probe(self) -> tuple[torch.Tensor, list[CallSeen]]:
-        pixels = torch.zeros(1, 2, dtype=torch.int64)
-        return pixels, watch(self.module, lambda: self._run(pixels))
+    def _gray(self) -> torch.Tensor:
+        return torch.zeros(1, 2, dtype=torch.int64)
 
 
 def image_model(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -70,20 +70,26 @@ class ImageModel(LoadedModel):
         given = ModelInputs(self._arguments(pixels)).to(self.device).arguments
         return self.module(**given) if isinstance(given, Mapping) else self.module(given)
 
-    @cached_property
-    def _probe(self) -> tuple[torch.Tensor, list[CallSeen]]:
-        """One gray image, and the calls of all submodules for it."""
-        pixels = self.transform(as_pil(np.full((3, 64, 64), 0.5, np.float32)))[None]
-        return pixels, watch(self.module, lambda: self._run(pixels))
+    def _gray(self) -> torch.Tensor:
+        """A batch of one gray image, to find the layers with."""
+        return self.transform(as_pil(np.full((3, 64, 64), 0.5, np.float32)))[None]
 
     @cached_property
-    def _stacks(self) -> dict[str, frozenset[str]]:
+    def _structure(self) -> tuple[dict[str, str], int]:
+        """The canonical layers, and how many positions stand before the patches.
+
+        Found by one forward pass, whose tensors are not kept.
+        """
+        pixels = self._gray()
+        calls = watch(self.module, lambda: self._run(pixels))
         within = f"{self.inside}." if self.inside else ""
         found = find_stacks(self.module.get_submodule(self.inside), self.depth)
-        return {prefix: frozenset(within + p for p in paths) for prefix, paths in found.items()}
+        stacks = {side: frozenset(within + path for path in paths) for side, paths in found.items()}
+        prefix = self._prefix_before(calls, stacks.get("", frozenset()), pixels)
+        return name_layers(self.module, calls, stacks), prefix
 
     def _find_aliases(self) -> Mapping[str, str]:
-        return {**name_layers(self.module, self._probe[1], self._stacks), **self.more_aliases}
+        return {**self._structure[0], **self.more_aliases}
 
     # ---- positions ----
 
@@ -98,15 +104,16 @@ class ImageModel(LoadedModel):
         assert self.patch is not None
         return (pixels.shape[-2] // self.patch[0]) * (pixels.shape[-1] // self.patch[1])
 
-    @cached_property
+    @property
     def _prefix(self) -> int:
-        """The positions before the patches; by default those where the blocks begin."""
-        if self.prefix is not None:
-            return self.prefix
-        pixels, calls = self._probe
-        blocks = self._stacks.get("", frozenset())
+        return self._structure[1] if self.prefix is None else self.prefix
+
+    def _prefix_before(
+        self, calls: Sequence[CallSeen], blocks: Set[str], pixels: torch.Tensor
+    ) -> int:
+        """The positions before the patches where the blocks begin."""
         given = next((call.given for call in calls if call.name in blocks), None)
-        if given is None or given.ndim != 3:
+        if self.patch is None or given is None or given.ndim != 3:
             return 0
         return max(0, given.shape[1] - self._places(pixels))
 
