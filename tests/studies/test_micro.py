@@ -17,7 +17,7 @@ from repscape.studies.plan import plan_study
 from repscape.studies.run import StudyResult, run_study
 from repscape.studies.study import Study, load_study
 
-ALL_TASKS = 29
+ALL_TASKS = 30
 
 
 class Run:
@@ -133,6 +133,7 @@ def test_another_measure_computes_only_it(run):
         "compare: procrustes[score=distance,center=true]@1 on digits",
         "tables: table scores",
         "analyse: similarity_summary",
+        "analyse: chance",
     ]
 
 
@@ -181,6 +182,9 @@ def test_only_one_stage(run):
     done = run_study(study, run.folder / "only-out", store, only="train")
     assert (done.made, done.outputs) == (8, None)
     assert store.keys("representation") == []
+    done = run_study(study, run.folder / "only-out", store, only="compare")
+    assert done.made == 4 + 1, "the extractions that it needs, and nothing else"
+    assert store.keys("descriptions") == []
     with pytest.raises(InvalidParameterError, match="no stage 'trian': did you mean 'train'"):
         run_study(study, run.folder / "only-out", store, only="trian")
 

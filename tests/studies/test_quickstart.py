@@ -37,7 +37,7 @@ def start(out: Path, store: Path | None = None) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    printed, complaints = process.communicate(timeout=600)
+    printed, complaints = process.communicate(timeout=850)
     assert process.returncode == 0, complaints
     return printed
 

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import typer
 
@@ -28,10 +28,12 @@ def print_table(
     rows: Sequence[Sequence[str]],
     title: str | None = None,
     whole: Sequence[str] = (),
+    numbers: Sequence[str] = (),
 ) -> None:
     """Print a table on a terminal, and tab-separated lines below a header line elsewhere.
 
-    On a narrow terminal, cells of columns that are not in `whole` go over several lines.
+    On a narrow terminal, cells of columns that are not in `whole` go over several lines. The
+    columns in `numbers` are set flush right.
     """
     if not on_terminal():
         for cells in (columns, *rows):
@@ -44,7 +46,8 @@ def print_table(
 
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold cyan")
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in whole)
+        side: Literal["left", "right"] = "right" if column in numbers else "left"
+        table.add_column(column, overflow="fold", no_wrap=column in whole, justify=side)
     for cells in rows:
         # Text, since square brackets in a string would be taken for markup.
         table.add_row(*map(Text, cells))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from repscape.cli.output import JSON_HELP, note, on_terminal, print_json, print_table
+from repscape.cli.output import JSON_HELP, note, print_json, print_table
 from repscape.cli.progress import duration
 from repscape.cli.study_options import Out, Settings, StoreFolder, StudyName, places, read_study
 
@@ -46,7 +46,7 @@ def plan(
 
 def _print(planned: Plan, every_task: bool) -> None:
     rows = [_row(stage) for stage in planned.stages]
-    print_table(_HEAD, rows, title=f"study {planned.study.name}" if on_terminal() else None)
+    print_table(_HEAD, rows, title=f"study {planned.study.name}", numbers=_HEAD[1:])
     if every_task:
         for stage in planned.stages:
             for one in stage.to_do:

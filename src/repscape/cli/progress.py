@@ -37,6 +37,9 @@ class Display(Protocol):
     def event(self, event: Event) -> None:
         """Say what happened to a task."""
 
+    def writing(self) -> None:
+        """Say that tables, figures and report are being written."""
+
 
 def display(say: Say, to_terminal: bool | None = None) -> Display:
     """The display that fits where the output goes."""
@@ -89,6 +92,11 @@ class Lines:
             self._say(f"{stage:8}  {task.label}  is being made by another run")
         elif event.what == "blocked":
             self._say(f"{stage:8}  {task.label}  not tried: a task that it needs failed")
+
+    def writing(self) -> None:
+        """Say it."""
+        self._say_found()
+        self._say("report    tables, figures and report are being written")
 
     def _say_found(self) -> None:
         for stage, count in self._found.items():
@@ -170,6 +178,10 @@ class Bars:
             line += first_line(event.failure.message)
             self._progress.console.print(Text(line, style="red"))
         self._progress.update(self._bars[stage], now=self._now(stage))
+
+    def writing(self) -> None:
+        """Add a bar without an end."""
+        self._progress.add_task("report", total=None, now="tables, figures and report")
 
     def _now(self, stage: str) -> str:
         parts = list(self._running[stage].values())[:_SHOWN_RUNNING]

@@ -79,6 +79,7 @@ def run_and_tell(
             command=command,
             tell=shown.event,
             on_phase=shown.phase,
+            on_write=shown.writing,
         )
     if as_json:
         print_json(_record(done))

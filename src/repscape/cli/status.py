@@ -46,8 +46,9 @@ def status(
 
 
 def _print(found: Status, traceback: bool) -> None:
+    columns = ("stage", "tasks", "done", "running", "failed", "waiting")
     print_table(
-        ("stage", "tasks", "done", "running", "failed", "waiting"),
+        columns,
         [
             [
                 one.stage,
@@ -59,6 +60,7 @@ def _print(found: Status, traceback: bool) -> None:
             for one in found.stages
         ],
         title=f"study {found.study}",
+        numbers=columns[1:],
     )
     for label, who in found.running.items():
         typer.echo(f"running: {label}  ({who})")

@@ -32,6 +32,7 @@ def studies(context: typer.Context) -> None:
             for one in found
         ],
         whole=("study",),
+        numbers=("models",),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,12 @@ class Results:
         return found
 
 
-def write_outputs(folder: Path, results: Results, again: bool = False) -> Written:
+def write_outputs(
+    folder: Path,
+    results: Results,
+    again: bool = False,
+    on_write: Callable[[], None] | None = None,
+) -> Written:
     """Write tables, figures and the report, unless they stand there already, unaltered.
 
     Parameters
@@ -83,12 +88,16 @@ def write_outputs(folder: Path, results: Results, again: bool = False) -> Writte
     results : Results
     again : bool
         Write them even if they stand.
+    on_write : callable (), optional
+        Called before anything is written.
     """
     keys = results.keys()
     inputs = digest_json(_inputs(results, keys))
     known = None if again else _standing(folder, inputs)
     if known is not None:
         return Written(folder / "report.html", known, fresh=False)
+    if on_write is not None:
+        on_write()
     writer = _Writer(folder, results, keys)
     headlines = writer.write()
     record = {

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 Tell = Callable[["Event"], None]
 ALL_STAGES = (*STAGES, "report")
+_NEEDED = {
+    "compare": ("extract",),
+    "describe": ("extract",),
+    "tables": ("train", "extract", "compare", "describe"),
+    "analyse": ("train", "extract", "compare", "describe", "tables"),
+}
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ def run_study(
     command: str | None = None,
     tell: Tell | None = None,
     on_phase: Callable[[Sequence[Task]], None] | None = None,
+    on_write: Callable[[], None] | None = None,
 ) -> StudyResult:
     """Execute what is missing, and write tables, figures and `report.html`.
 
@@ -99,8 +106,10 @@ def run_study(
         Told what happens to every task.
     on_phase : callable (tasks), optional
         Told the tasks of each phase before they run.
+    on_write : callable (), optional
+        Called before outputs are written; not if they stand already.
     """
-    return _Run(study, out, store, executor, only, command, tell, on_phase).run()
+    return _Run(study, out, store, executor, only, command, tell, on_phase, on_write).run()
 
 
 class _Run:
@@ -114,13 +123,14 @@ class _Run:
         command: str | None,
         tell: Tell | None,
         on_phase: Callable[[Sequence[Task]], None] | None,
+        on_write: Callable[[], None] | None,
     ) -> None:
         if only is not None and only not in ALL_STAGES:
             raise InvalidParameterError(
                 f"there is no stage {only!r}: {did_you_mean(only, ALL_STAGES)}"
             )
         self.study, self.out, self.store, self.executor = study, out, store, executor
-        self.only, self.tell, self.on_phase = only, tell, on_phase
+        self.only, self.tell, self.on_phase, self.on_write = only, tell, on_phase, on_write
         self.command = command or "repscape run study.yaml"
         self.tally = _Tally()
 
@@ -143,7 +153,8 @@ class _Run:
             return self._result(beginning, None)
         missing = self._missing(beginning, middle)
         results = Results(self.study, beginning, last, self.store, self.command, missing)
-        written = write_outputs(self.out, results, again=self.only == "report")
+        again = self.only == "report"
+        written = write_outputs(self.out, results, again, self.on_write)
         return self._result(beginning, written)
 
     def _announce(self, beginning: Beginning) -> None:
@@ -156,7 +167,7 @@ class _Run:
     def _execute(self, tasks: Sequence[Task]) -> None:
         if self.only == "report":
             return
-        wanted = [task for task in tasks if self.only is None or task.stage == self.only]
+        wanted = [task for task in tasks if self._is_wanted(task)]
         if self.on_phase is not None and wanted:
             self.on_phase(wanted)
         if not wanted:
@@ -172,6 +183,10 @@ class _Run:
         self.tally.found += found.found
         self.tally.failed += found.failed
         self.tally.blocked += found.blocked
+
+    def _is_wanted(self, task: Task) -> bool:
+        """Whether a task is of the stage that was asked for, or one that such a task needs."""
+        return self.only is None or task.stage in (self.only, *_NEEDED.get(self.only, ()))
 
     def _is_over(self, *stages: str) -> bool:
         return self.only in stages

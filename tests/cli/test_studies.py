@@ -1,0 +1,244 @@
+"""The commands about studies, as a user types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from installed import COMMAND
+
+from repscape.cli.progress import Lines, duration
+from repscape.execution.outcomes import Event, Failure
+from repscape.tasks import Recipe, Task
+
+FAST = ("--set", "report=[]", "--set", "descriptors=[]", "--set", "describe={}")
+FAST += ("--set", "significance=off", "--set", "measures=[cka]")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("study")
+    command = [COMMAND, "run", "micro", "--out", "out", *FAST]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "out", done.stdout
+
+
+def test_the_built_in_studies_are_listed_and_one_is_shown_to_copy(repscape, tmp_path):
+    listed = repscape("studies").out.splitlines()
+    assert listed[0] == "study\tmodels\twhat it asks"
+    assert {"micro", "quickstart"} <= {line.split("\t")[0] for line in listed[1:]}
+    shown = repscape("studies", "show", "micro")
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(shown.out, encoding="utf-8")
+    assert repscape("validate", copy).out.startswith(f"{copy}: fine: study 'micro' of 4 models")
+    wrong = repscape("studies", "show", "mikro")
+    assert wrong.code == 2
+    assert "did you mean 'micro'?" in wrong.err
+
+
+def test_every_built_in_study_is_valid(repscape):
+    for line in repscape("studies").out.splitlines()[1:]:
+        name = line.split("\t")[0]
+        assert f"fine: study {name!r}" in repscape("validate", name).out
+
+
+def test_a_wrong_file_is_one_message_and_exit_code_2(repscape, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(repscape("studies", "show", "micro").out.replace("measures", "mesures"))
+    for command in ("validate", "plan", "run", "report"):
+        done = repscape(command, path)
+        assert done.code == 2
+        assert done.out == ""
+        assert done.err.startswith(f"error: {path}:18:1: unknown key 'mesures'")
+        assert len(done.err.splitlines()) == 1
+    assert not (tmp_path / "micro").exists()
+
+
+def test_plan_says_what_is_to_do_and_writes_nothing(repscape, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = repscape("plan", "micro", "--json", "--tasks")
+    planned = json.loads(done.out)
+    stages = {stage["stage"]: stage for stage in planned["stages"]}
+    assert {name: stage["tasks"] for name, stage in stages.items() if name != "tables"} == {
+        "train": 8,
+        "extract": 4,
+        "compare": 2,
+        "describe": 8,
+        "analyse": 2,
+    }
+    assert all(stage["to_do"] == stage["tasks"] for stage in stages.values())
+    assert stages["compare"]["operations"] > 0
+    assert stages["extract"]["largest_memory"] > 0
+    assert len(planned["tasks"]) == sum(stage["tasks"] for stage in stages.values())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_samples_cost_more(repscape, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def cost(*settings: str) -> dict[str, float]:
+        planned = json.loads(repscape("plan", "micro", "--json", *settings).out)
+        return {stage["stage"]: stage["operations"] for stage in planned["stages"]}
+
+    few, many = cost(), cost("--set", "data.0.split=all")
+    ratio = 1797 / 449
+    assert many["extract"] / few["extract"] == pytest.approx(ratio, rel=0.01)
+    assert many["describe"] / few["describe"] == pytest.approx(ratio**2, rel=0.01)
+    assert many["compare"] > few["compare"]
+
+
+def test_a_run_prints_a_line_per_task_and_ends_with_the_report(finished):
+    out, printed = finished
+    lines = printed.splitlines()
+    assert sum(line.startswith("train ") for line in lines) == 8
+    assert sum(line.startswith("compare ") for line in lines) == 1
+    assert lines[-1] == "report: out/report.html"
+    assert (out / "report.html").is_file()
+
+
+def test_plan_and_status_after_a_run(finished, repscape):
+    out, _ = finished
+    planned = json.loads(repscape("plan", "micro", "--out", out, "--json", *FAST).out)
+    assert sum(stage["to_do"] for stage in planned["stages"]) == 0
+    status = json.loads(repscape("status", out, "--json").out)
+    assert status["complete"] is True
+    assert {s["stage"]: (s["tasks"], s["done"]) for s in status["stages"]}["train"] == (8, 8)
+    assert status["running"] == {}
+    lines = repscape("status", out).out.splitlines()
+    assert lines[0] == "stage\ttasks\tdone\trunning\tfailed\twaiting"
+    assert lines[1] == "train\t8\t8\t–\t–\t–"
+    other = json.loads(repscape("plan", "micro", "--out", out, "--json", *FAST[:-1],
+                                "measures=[cka, procrustes]").out)  # fmt: skip
+    to_do = {stage["stage"]: stage["to_do"] for stage in other["stages"] if stage["to_do"]}
+    assert to_do == {"compare": 1, "tables": 1, "analyse": 1}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tables/scores.parquet",
+        "tables/scores.csv",
+        "figures/models_cka-kernel-linear-debiased-true-1.png",
+        "figures/models_cka-kernel-linear-debiased-true-1.pdf",
+        "report.html",
+    ],
+)
+def test_every_output_carries_its_provenance(finished, repscape, name):
+    out, _ = finished
+    found = json.loads(repscape("trace", out / name, "--json").out)
+    assert found["what"] in (name, name.rpartition(".")[0])
+    assert found["study"] == "micro"
+    assert found["command"] == "repscape run study.yaml", "since --set changed it"
+    scores = out / "store" / "table" / found["inputs"]["scores"] / "manifest.json"
+    assert scores.is_file(), "the key names an artefact of the store"
+    assert set(found["models"]) == {"mlp/0", "mlp/1", "cnn/0", "cnn/1"}
+    assert found["seeds"]["mlp/1"] == 1
+    assert found["versions"]["python"] == sys.version.split()[0]
+    assert found["study_digest"] in repscape("trace", out / name).out
+
+
+def test_the_command_that_is_traced_computes_the_same_bytes(finished, tmp_path):
+    out, _ = finished
+    (tmp_path / "study.yaml").write_bytes((out / "study.yaml").read_bytes())
+    command = [COMMAND, *json_command(out)[1:], "--only", "compare", "--store", "store"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    first, second = ([p.read_bytes() for p in (f / "scores").rglob("*.parquet")]
+                     for f in (out / "store", tmp_path / "store"))  # fmt: skip
+    assert first == second
+
+
+def json_command(out: Path) -> list[str]:
+    text = (out / "tables" / "scores.csv.provenance.json").read_text(encoding="utf-8")
+    return list(json.loads(text)["command"].split())
+
+
+def test_what_carries_no_provenance_is_said(finished, repscape, tmp_path):
+    out, _ = finished
+    copy = tmp_path / "scores.csv"
+    copy.write_bytes((out / "tables" / "scores.csv").read_bytes())
+    (tmp_path / "empty.png").write_bytes(b"")
+    for path, words in (
+        (copy, "carries no provenance"),
+        (tmp_path / "empty.png", "not a .png file"),
+        (tmp_path / "none.pdf", "no such file"),
+        (out / "study.yaml", "carry their provenance"),
+    ):
+        done = repscape("trace", path)
+        assert done.code == 2
+        assert words in done.err
+
+
+def test_report_writes_the_outputs_again_and_computes_nothing(finished, repscape):
+    out, _ = finished
+    before = {p: p.read_bytes() for p in out.rglob("*.csv")}
+    (out / "tables" / "scores.csv").unlink()
+    done = repscape("report", out / "study.yaml", "--out", out)
+    assert done.code == 0, done.err
+    assert {p: p.read_bytes() for p in out.rglob("*.csv")} == before
+
+
+def test_status_of_a_folder_without_a_run(repscape, tmp_path):
+    done = repscape("status", tmp_path)
+    assert done.code == 2
+    assert "no study has been run into this folder" in done.err
+
+
+def test_wrong_executors_and_stages(repscape, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = repscape("run", "micro", "--executor", "slrum")
+    assert (done.code, "did you mean 'slurm'" in done.err) == (2, True)
+    done = repscape("run", "micro", "--only", "extrct")
+    assert (done.code, "did you mean 'extract'" in done.err) == (2, True)
+
+
+def test_a_failure_gives_exit_code_1_and_says_why(tmp_path):
+    command = [COMMAND, "run", "micro", *FAST, "--set", "models.0.layers=['nothing.*']"]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ},
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("failed: ") == 4
+    assert "nothing.*" in done.stderr
+    assert "run again to try what is missing" in done.stderr
+    assert "Traceback" not in done.stderr
+    status = [COMMAND, "status", "micro", "--traceback"]
+    shown = subprocess.run(status, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert shown.count("failed: ") == 4
+    assert "Traceback" in shown
+
+
+def test_lines_count_what_was_found_and_say_why_something_failed():
+    said: list[str] = []
+    tasks = [Task(Recipe("table", 1, {"i": i}), "a:b", f"task {i}", "compare") for i in range(3)]
+    failure = Failure(tasks[2].key, "task 2", "compare", "a:b", "ValueError", "too small\nmore")
+    with Lines(said.append) as lines:
+        lines.phase(tasks)
+        lines.event(Event(tasks[0], "found"))
+        lines.event(Event(tasks[1], "started"))
+        lines.event(Event(tasks[1], "made", 1.25))
+        lines.event(Event(tasks[2], "failed", 0.1, failure))
+    assert said == [
+        "compare   1 of 3 found in the store",
+        "compare   task 1  1.2 s",
+        "compare   task 2  failed: ValueError: too small",
+    ]
+
+
+def test_durations():
+    assert [duration(s) for s in (0.04, 99, 150, 7200, 3e5)] == [
+        "0.0 s",
+        "99.0 s",
+        "2 min",
+        "2.0 h",
+        "3.5 days",
+    ]
