@@ -9,8 +9,10 @@ import pytest
 from small_tasks import array_task, begun
 
 from repscape.errors import InvalidParameterError, StoreNotWritableError, TaskFailedError
+from repscape.execution.executor import Ended
+from repscape.execution.inline import InlineExecutor
 from repscape.execution.ledger import read_failures
-from repscape.execution.outcomes import Event
+from repscape.execution.outcomes import Event, Outcome
 from repscape.execution.run import run_tasks
 from repscape.store import Store
 
@@ -97,6 +99,21 @@ def test_a_task_that_ends_without_its_artefact_has_failed(store, log):
     (failure,) = run_tasks([broken], store).failed
     assert failure.error == "ArtefactMissingError"
     assert broken.key in failure.message
+
+
+class Liar(InlineExecutor):
+    """Says of every task that it is made."""
+
+    def ended(self, timeout):
+        assert self._next is not None
+        task, self._next = self._next, None
+        return [Ended(task.key, Outcome("made"))]
+
+
+def test_a_worker_is_not_believed_if_the_store_has_nothing(store, log):
+    (failure,) = run_tasks([array_task("a", log)], store, Liar(), lost_retries=1).failed
+    assert (failure.error, failure.attempts) == ("WorkerLost", 2)
+    assert failure.message == "its worker says 'made', but the store has no artefact"
 
 
 def test_a_function_that_is_not_there_is_a_failure_with_the_near_match(store, log):

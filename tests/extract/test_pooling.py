@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from repscape.errors import UnknownNameError
+from repscape.errors import InvalidParameterError, InvalidRepresentationError, UnknownNameError
 from repscape.extract.layers import Call
 from repscape.extract.marks import Marks
 from repscape.extract.places import Places
-from repscape.extract.pooling import POOLINGS, get_pooling
+from repscape.extract.pooling import POOLINGS, get_pooling, get_poolings, weighted_at_once
 from repscape.extract.rows import RowSpec
 from repscape.extract.trace import TracedOutput
 
@@ -81,3 +81,49 @@ def test_positions_go_row_by_row():
 def test_an_unknown_pooling_names_the_near_one():
     with pytest.raises(UnknownNameError, match="'flaten' is unknown: did you mean 'flatten'"):
         get_pooling("flaten")
+
+
+MASK = torch.tensor([[0, 1, 1, 0, 1], [1, 1, 1, 1, 1], [0, 0, 0, 1, 0]], dtype=torch.bool)
+
+
+@pytest.mark.parametrize("hidden", [0.0, float("nan"), float("inf"), 1e30])
+def test_positions_that_do_not_count_have_no_part_whatever_they_hold(hidden):
+    x = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(0))
+    dirty = torch.where(MASK[..., None], x, torch.tensor(hidden))
+    marks = Marks(MASK, torch.ones_like(MASK))
+    kept = [sample[mask].double() for sample, mask in zip(x, MASK, strict=True)]
+    steps = [torch.arange(1, len(one) + 1).double() for one in kept]
+    expected = {
+        "mean": [one.mean(0) for one in kept],
+        "max": [one.amax(0) for one in kept],
+        "first_token": [one[0] for one in kept],
+        "last_token": [one[-1] for one in kept],
+        "weighted_mean": [w @ one / w.sum() for w, one in zip(steps, kept, strict=True)],
+    }
+    for name, rows in expected.items():
+        given = get_pooling(name).reduce(dirty, "last", marks)
+        torch.testing.assert_close(given.double(), torch.stack(rows), rtol=1e-12, atol=1e-12)
+    assert torch.equal(get_pooling("none").reduce(dirty, "last", marks), x[MASK])
+    weights = MASK.double() * torch.tensor([1.0, 2, 3, 4, 5])
+    slow = torch.stack(
+        [w[m] @ s[m].double() / w.sum() for s, m, w in zip(x, MASK, weights, strict=True)]
+    )
+    torch.testing.assert_close(weighted_at_once(dirty, weights), slow, rtol=1e-12, atol=1e-12)
+
+
+def test_a_mask_about_other_positions_is_an_error():
+    shorter, maps = torch.zeros(3, 4, 2), torch.zeros(3, 2, 5, 5)
+    for output, message in ((shorter, "4 positions where the batch has 5"), (maps, "no vector")):
+        with pytest.raises(InvalidRepresentationError, match=message):
+            get_pooling("mean").reduce(output, "last", Marks(MASK))
+    nothing = Marks(torch.zeros(3, 5, dtype=torch.bool))
+    with pytest.raises(InvalidRepresentationError, match="no token that counts"):
+        get_pooling("mean").reduce(torch.zeros(3, 5, 2), "last", nothing)
+    with pytest.raises(InvalidRepresentationError, match="tokens, not places in space"):
+        get_pooling("spatial_mean").reduce(torch.zeros(3, 5, 2), "last", Marks(MASK))
+
+
+def test_several_poolings_each_once():
+    assert [p.name for p in get_poolings(["max", "mean", "max"])] == ["max", "mean"]
+    with pytest.raises(InvalidParameterError, match="pooling is empty"):
+        get_poolings([])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from repscape.cli import sources
-from repscape.cli.output import JSON_HELP, note, print_json, print_table
+from repscape.cli.output import JSON_HELP, note, on_terminal, print_json, print_table
 from repscape.errors import InvalidParameterError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MOST_SHOWN = 5
 _WORK = ".unfinished"
+_KEY_SHOWN = 12
 
 
 def extract(
@@ -66,7 +67,7 @@ def extract(
     loaded = sources.open_model(model, model_option, device)
     poolings = sources.split_names(pooling) or ["mean"]
     before = set(where.keys("representation"))
-    with sources.progress(f"{loaded.name} on {source.name}") as progress:
+    with sources.progress(loaded.name, source.name) as progress:
         found = extract_layers(
             loaded,
             source,
@@ -140,8 +141,11 @@ def _tell(rep: Representation, store: Store) -> None:
 
 def _print(rows: list[dict[str, Any]], in_store: bool) -> None:
     last = "key" if in_store else "file"
+    columns = ("layer", "pooling", "n", "d", "dtype", "MB", "state", last)
+    # People do not read forty characters, and a pipe gets all of them.
+    shown = _KEY_SHOWN if in_store and on_terminal() else None
     print_table(
-        ("layer", "pooling", "n", "d", "dtype", "MB", "state", last),
+        columns,
         [
             [
                 row["layer"],
@@ -151,9 +155,9 @@ def _print(rows: list[dict[str, Any]], in_store: bool) -> None:
                 row["dtype"],
                 f"{row['bytes'] / 1e6:.1f}",
                 row["state"],
-                str(row[last]),
+                str(row[last])[:shown],
             ]
             for row in rows
         ],
-        whole=("layer", last),
+        whole=columns if in_store else columns[:-1],
     )

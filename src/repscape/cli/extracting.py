@@ -34,7 +34,7 @@ class Extracting:
         if Path(name.partition("::")[0]).is_file():
             return {name: load(name)}
         model = sources.open_model(name, None, self.device)
-        with sources.progress(f"{name} on {self.data.name}") as progress:
+        with sources.progress(name, self.data.name) as progress:
             found = extract(
                 model,
                 self.data,

@@ -124,12 +124,12 @@ def open_model(name: str, options: Sequence[str] | None, device: str | None) -> 
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Progress | None]:
-    """A progress bar where people look at it."""
+def progress(model: str, data: str) -> Iterator[Progress | None]:
+    """A progress bar where people look at it, with names short enough for its line."""
     if not sys.stderr.isatty():
         yield None
         return
     from repscape.extract.progress import progress_bar
 
-    with progress_bar(label) as show:
+    with progress_bar(f"{model.rstrip('/').rpartition('/')[2]} on {data}") as show:
         yield show

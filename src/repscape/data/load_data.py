@@ -141,5 +141,7 @@ def _mend(kind: str, colon: str, name: str) -> str:
     if colon:
         return f"there is no {kind + ':'!r}; {did_you_mean(kind, schemes())} Written as {examples}"
     if any(mark in name for mark in "/\\."):
-        return f"say what it is: 'folder:{name}', 'jsonl:{name}', …; there are {examples}"
+        suffix = name.rpartition(".")[2].lower()
+        kind = suffix if suffix in schemes() else "folder"
+        return f"say what it is: {kind + ':' + name!r}; written as {examples}"
     return f"{did_you_mean(kind, schemes())} Written as {examples}"

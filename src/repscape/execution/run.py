@@ -194,13 +194,14 @@ class _Driver:
         self._fail(task, replace(failure, attempts=attempts), again, seconds)
 
     def _lost(self, task: Task, ended: Ended, seconds: float) -> Failure:
+        said = "" if ended.outcome is None else ended.outcome.what
         return Failure(
             key=task.key,
             label=task.label,
             stage=task.stage,
             run=task.run,
             error="Refused" if ended.refused else "WorkerLost",
-            message=ended.reason,
+            message=ended.reason or f"its worker says {said!r}, but the store has no artefact",
             inputs=dict(task.recipe.inputs),
             arguments=dict(task.arguments),
             seconds=round(seconds, 3),

@@ -129,8 +129,9 @@ def extract(
     allow_non_finite : bool
         Keep NaN and infinite outputs instead of refusing them.
     progress : callable, optional
-        Called after each window of samples (a batch, or 1,024 texts) with the samples done
-        and the number of all, or None; `repscape.extract.progress.progress_bar` makes one.
+        Called at the start (for data sources) and after each window of samples (a batch, or
+        1,024 texts) with the samples done and the number of all, or None;
+        `repscape.extract.progress.progress_bar` makes one.
 
     Returns
     -------

@@ -128,6 +128,8 @@ class Extraction:
             else (self.make_runner(wanted))
         )
         windows = self.feed.windows(plan.first, plan.shard_rows or self.shard_rows)
+        if progress is not None and self.feed.is_repeatable:
+            progress(0, self.feed.total)  # so that a bar knows its length from the start
         with runner:
             for window, rows in runner.run(windows, done, plan, learned):
                 for layer in layers:

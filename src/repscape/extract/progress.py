@@ -10,10 +10,7 @@ from repscape.extract.loop import Progress
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Progress]:
-    """Show a bar on standard error while the context lasts; call it with (done, total).
-
-    Samples that were there already count as done, but not into the throughput.
-    """
+    """Show a bar on standard error while the context lasts; call it with (done, total)."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -33,7 +30,9 @@ def progress_bar(label: str) -> Iterator[Progress]:
     class Throughput(ProgressColumn):
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:,.0f} samples/s", style="cyan")
+            if speed is None and task.completed and task.elapsed:
+                speed = task.completed / task.elapsed
+            return Text("" if speed is None else f"{speed:,.0f}/s", style="cyan")
 
     bars = Bars(
         SpinnerColumn(),

@@ -10,30 +10,41 @@ from pathlib import Path
 import numpy as np
 
 from repscape.data.digests import files_revision
+from repscape.data.labels import load_labels
 from repscape.data.load_data import data_scheme
 from repscape.data.located import located_files
 from repscape.data.source import DataSource
-from repscape.errors import UnreadableFileError
+from repscape.errors import InvalidParameterError, UnreadableFileError
 
 _SUFFIXES = (".fasta", ".fa", ".faa", ".fasta.gz", ".fa.gz", ".faa.gz")
 
 
 @data_scheme("fasta", "fasta:proteins.fasta", "protein sequences, also gzipped")
-def open_fasta(location: str, *, split: str = "all") -> DataSource:
+def open_fasta(location: str, *, labels: str | None = None, split: str = "all") -> DataSource:
     """Sequences as they are written, without white space and a final `*`, held in memory.
 
     The id is the first word of the line that begins with `>`; the rest of that line is the
-    metadata column `description`.
+    metadata column `description`. `labels` is a file with one class for each sequence, in their
+    order: a text file with one on each line, or a `.npy` file.
     """
     files = located_files("fasta", location, _SUFFIXES)
     records = [record for path in files.values() for record in _records(path)]
     ids, descriptions, sequences = zip(*records, strict=True)
+    classes = None if labels is None else load_labels(labels)
+    if classes is not None and len(classes) != len(ids):
+        raise InvalidParameterError(
+            f"labels={labels}: it has {len(classes)} labels, but fasta:{location} has {len(ids)} "
+            "sequences: give one each"
+        )
     return DataSource(
         name=f"fasta:{Path(location).expanduser().name}",
         ids=np.asarray(ids, dtype=np.str_),
         readers={"protein": sequences},
-        find_revision=files_revision(files),
+        find_revision=files_revision(
+            files if labels is None else {**files, "labels": Path(labels)}
+        ),
         split=split,
+        labels=classes,
         columns={"description": np.asarray(descriptions, dtype=np.str_)},
     )
 

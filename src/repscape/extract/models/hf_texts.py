@@ -291,11 +291,13 @@ def _with_defaults(options: TextOptions, protein: bool, kind: str) -> TextOption
 
 
 def _is_causal(transformers: Any, config: Any) -> bool:
-    mapping = transformers.models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING
-    named = {f"{name}" for name in (getattr(config, "architectures", None) or ())}
-    causal = type(config) in mapping and mapping[type(config)].__name__ in named
-    masked = transformers.models.auto.modeling_auto.MODEL_FOR_MASKED_LM_MAPPING
-    return causal or type(config) not in masked
+    """Whether a text is read from left to right, so that an answer just follows its prompt."""
+    heads = transformers.models.auto.modeling_auto
+    causal = heads.MODEL_FOR_CAUSAL_LM_MAPPING
+    named = getattr(config, "architectures", None) or ()
+    if type(config) in causal and causal[type(config)].__name__ in named:
+        return True
+    return type(config) not in heads.MODEL_FOR_MASKED_LM_MAPPING
 
 
 def _context(whole: Any, base: Any, tokenizer: Any, asked: int | None) -> int | None:
