@@ -119,6 +119,18 @@ is one command, at l / l_last in both panels (the published one shifted them aga
 ```sh
 repscape profile --published FOLDER --size S -o out  # or 650M (proteins), small (results)
 ```
+
+## Speed and memory
+
+One neighbour table per layer serves all descriptors and overlaps. Measured on one thread of a
+loaded machine, as processor time, n = 10,000, d = 768 (`benchmarks/geometry.py`): every dimension
+estimate at every scale and χ of all 78 pairs of 13 layers took 1.0 s from their tables; the whole
+profile, tables included, 2.2 s per layer. For each layer scikit-dimension's TwoNN and MLE took 4.3
+times as long (3.9 to 4.4), DADApy's 2NN and Gride 1.8 times, scikit-learn's exact search alone 1.9
+times, faiss's exact search alone (in plain float32, which large offsets spoil) 0.85 times. At
+n = 50,000 the peak was 293 MiB beyond the input; n = 90,000, d = 512 would take 98 s per layer by
+the growth from 5,000 to 20,000.
+
 """
 
 

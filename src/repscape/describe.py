@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -134,7 +135,8 @@ def choose_descriptors(names: Names) -> list[Descriptor]:
     several = [names] if isinstance(names, (str, Descriptor)) else list(names)
     flat: list[str | Descriptor] = []
     for name in several:
-        preset = isinstance(name, str) and name in PRESETS
+        # A name that is close to a preset's was meant as one, and is refused as such.
+        preset = isinstance(name, str) and bool(get_close_matches(name, PRESETS, 1, 0.8))
         flat += get_preset(str(name)).descriptors if preset else [name]
     chosen = [get_descriptor(name) for name in flat]
     if not chosen:

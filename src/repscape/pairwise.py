@@ -45,7 +45,9 @@ def score_pairs(
     known = [None] * len(values) if labels is None else labels
     found: list[dict[tuple[int, int], Outcome]] = [{} for _ in measures]
     total = sum(map(len, pairs))
-    for group in _groups(measures):
+    groups = _groups(measures)
+    while groups:
+        group = groups.pop(0)
         chosen, wanted = [measures[m] for m in group], [pairs[m] for m in group]
         every = list(dict.fromkeys(pair for part in wanted for pair in part))
         try:
@@ -58,9 +60,13 @@ def score_pairs(
                 if progress is not None:
                     progress(sum(map(len, found)), total)
         except MemoryLimitError as reason:
+            if len(group) > 1:
+                # What does not fit together may fit one by one.
+                groups = [[m] for m in group] + groups
+                continue
             # What other measures and blocks found is kept.
-            for m in group:
-                found[m] = {pair: found[m].get(pair, reason) for pair in pairs[m]}
+            [m] = group
+            found[m] = {pair: found[m].get(pair, reason) for pair in pairs[m]}
     return [[scores[pair] for pair in part] for scores, part in zip(found, pairs, strict=True)]
 
 

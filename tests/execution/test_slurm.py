@@ -55,13 +55,6 @@ def test_arrays_of_tasks_a_failure_and_what_it_blocks(store, log):
     assert not list(store.root.rglob("*.pkl"))
 
 
-def test_slurm_gives_the_bytes_of_this_process(tmp_path):
-    run_micro(tmp_path / "here" / "store", tmp_path / "here-log")
-    result = run_micro(tmp_path / "there" / "store", tmp_path / "there-log", quick_slurm())
-    assert len(result.made) == 7
-    assert data_of(tmp_path / "there" / "store") == data_of(tmp_path / "here" / "store")
-
-
 DRIVE = """
 import sys
 from pathlib import Path
@@ -71,7 +64,8 @@ run_micro(Path(sys.argv[1]), Path(sys.argv[2]), SlurmExecutor(poll_seconds=0.5, 
 """
 
 
-def test_jobs_go_on_without_their_driver_and_the_next_one_waits_for_them(tmp_path):
+def test_the_bytes_are_those_of_this_process_also_when_the_driver_is_killed(tmp_path):
+    """Jobs go on without their driver, and the next one waits for them."""
     root, log = tmp_path / "store", tmp_path / "log"
     driver = subprocess.Popen([sys.executable, "-c", DRIVE, str(root), str(log)])
     while not begun(log):

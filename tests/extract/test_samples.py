@@ -236,6 +236,35 @@ def test_a_back_off_in_the_middle_holds_from_its_window_on_and_is_followed(tmp_p
         assert [p.name for p in paths[0]] == [p.name for p in paths[1]]
 
 
+def test_layers_begun_with_other_batches_go_on_by_their_own_plans(tmp_path):
+    data = load_data(texts(96))
+
+    def stop(done, total):
+        if done == 64:
+            raise KeyboardInterrupt
+
+    for layer, size in (("embed", 16), ("blocks.1", 8)):
+        arguments = {"batch_size": size, "shard_rows": 16}
+        extract(character_model(), data, layer, store=Store(tmp_path / "whole"), **arguments)
+        with pytest.raises(KeyboardInterrupt):
+            extract(
+                character_model(),
+                data,
+                layer,
+                store=Store(tmp_path / "resumed"),
+                progress=stop,
+                **arguments,
+            )
+    model = character_model()
+    extract(model, data, ["embed", "blocks.1"], store=Store(tmp_path / "resumed"), batch_size=32)
+    assert sorted(model.module.sizes) == [8] * 4 + [16] * 2  # a third of each, by its own plan
+    names = [
+        sorted(p.name for p in (tmp_path / s).rglob("shard*.safetensors"))
+        for s in ("whole", "resumed")
+    ]
+    assert names[0] == names[1]
+
+
 def test_a_sample_that_does_not_fit_by_itself_is_an_error():
     model = character_model()
     model.module.most = 0

@@ -175,6 +175,10 @@ def test_impossible_parameters_are_refused(name):
 def test_unknown_names_are_refused_with_near_matches():
     with pytest.raises(UnknownNameError, match="did you mean 'gride'"):
         describe(points(), "grid")
+    with pytest.raises(
+        UnknownNameError, match=r"no preset is called 'valeriani2024'.*valeriani2023"
+    ):
+        describe(points(), ["gride", "valeriani2024"])
     with pytest.raises(UnknownNameError, match="transform the representation first"):
         describe(points(), "unit_rows|twonn")
 

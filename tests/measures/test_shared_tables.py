@@ -63,3 +63,15 @@ def test_each_measure_gives_its_own_reason():
     table = similarity_matrix([x[:5], y[:5]], ["knn_jaccard[k=5]", "lcs_knn[k=5]"]).table
     for row in table.itertuples():
         assert row.reason.startswith(row.measure)
+
+
+def test_a_large_k_that_does_not_fit_costs_no_smaller_one():
+    generator = torch.Generator().manual_seed(1)
+    many = [torch.randn(2000, 6, generator=generator) for _ in range(2)]
+    names = ["mutual_knn[k=500]", "knn_jaccard[k=5]", "cycle_knn[k=3]"]
+    table = similarity_matrix(many, names, memory_limit="4MiB").table
+    refused = table[table["value"].isna()]
+    assert set(refused["measure"]) == {"mutual_knn[k=500,metric=cosine]@1"}
+    assert refused["reason"].str.startswith("mutual_knn[k=500").all()
+    value = table.loc[table["measure"].str.startswith("knn_jaccard"), "value"].item()
+    assert value == compare(*many, "knn_jaccard[k=5]").value

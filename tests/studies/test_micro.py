@@ -208,6 +208,42 @@ def test_what_fails_does_not_stop_the_rest_and_is_tried_again(tmp_path):
     assert "What is missing" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
+UNLUCKY = """\
+from repscape.studies.steps.base import TRAINERS, NoOptions, Trainer
+from repscape.tasks import Recipe, Task
+
+def fail(store, task):
+    raise RuntimeError("no luck today")
+
+STEP = TRAINERS.register(
+    Trainer(
+        name="unlucky",
+        summary="fails",
+        options=NoOptions,
+        task=lambda options, name: Task(Recipe("checkpoint", 1), "unlucky:fail", name, "train"),
+        load="unlucky:load",
+        evaluate="unlucky:evaluate",
+    )
+)
+"""
+
+
+def test_a_training_that_fails_leaves_the_other_models_whole(tmp_path, monkeypatch):
+    (tmp_path / "unlucky.py").write_text(UNLUCKY, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    run = Run(tmp_path)
+    good = {"train": "digits_network", "options": {"architecture": "mlp", "epochs": 1}}
+    bad = {"train": "unlucky:STEP", "name": "bad"}
+    settings = {"significance": "off", "descriptors": [], "describe": {}, "report": []}
+    done = run(models=[good, bad], measures=["cka"], **settings)
+    assert [failure.message for failure in done.failed] == ["no luck today"]
+    assert done.blocked == 2, "its evaluation and its extraction"
+    models = run.table("models").set_index("model")
+    assert models.loc["digits_network", "held_out_accuracy"] > 0.5
+    assert models.loc["bad", ["held_out_accuracy"]].isna().all()
+    assert set(run.table("scores")["model_a"]) == {"digits_network"}
+
+
 def test_a_model_that_is_not_at_hand_is_named_with_its_line(tmp_path):
     run = Run(tmp_path)
     missing = {"model": "hf:no-such-folder/model", "expect": {"layers": 3, "width": 8}}

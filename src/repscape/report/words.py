@@ -244,8 +244,9 @@ def describe_group_tests(tests: pd.DataFrame) -> list[str]:
     ]
     return [
         f"Whether networks that share a factor are more alike under `{known['measure'].iloc[0]}`, "
-        f"tested by handing its values to other networks {int(known['n_permutations'].iloc[0]):,} "
-        f"times: {listed(parts)} (adjusted for the number of factors after Holm)."
+        "tested by handing its values to other networks up to "
+        f"{int(known['n_permutations'].max()):,} times: {listed(parts)} (adjusted for the number "
+        "of factors after Holm)."
     ]
 
 

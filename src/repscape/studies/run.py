@@ -147,7 +147,7 @@ class _Run:
         if self._is_over("compare", "describe"):
             return self._result(beginning, None)
         groups = with_what_is_there(middle, self.store)
-        last = end(self.study, beginning, groups)
+        last = end(self.study, _with_evaluations(beginning, self.store), groups)
         self._execute(last.tasks)
         if self._is_over("tables", "analyse"):
             return self._result(beginning, None)
@@ -220,6 +220,12 @@ def _without_what_is_there(task: Task, store: Store) -> Task:
         _without_what_is_there(needed, store) for needed in task.needs if not store.has(needed.key)
     )
     return replace(task, needs=missing)
+
+
+def _with_evaluations(beginning: Beginning, store: Store) -> Beginning:
+    """The first phase with those evaluations that the store has."""
+    there = {name: task for name, task in beginning.evaluations.items() if store.has(task.key)}
+    return replace(beginning, evaluations=there)
 
 
 def with_what_is_there(middle: Middle, store: Store) -> list[Group]:
