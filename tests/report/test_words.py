@@ -8,12 +8,9 @@ import pandas as pd
 import pytest
 
 from repscape.analysis.groups import group_effects
-from repscape.analysis.layer_identification import identification_accuracy, layer_identification
 from repscape.report.words import (
     counted,
-    describe_agreement,
     describe_groups,
-    describe_identification,
     describe_scope,
     headlines,
     listed,
@@ -56,31 +53,6 @@ def test_when_nothing_groups_the_networks() -> None:
         "Under `cka@1` no factor groups the networks: sharing one brings no likeness."
     ]
     assert describe_groups(turned.head(0)) == ["No tag groups the networks of this table."]
-
-
-def test_whether_measures_agree() -> None:
-    one, two = effects(measure="cka@1"), effects(measure="rsa@1")
-    assert describe_agreement(one) == []
-    assert describe_agreement(pd.concat([one, two])) == ["Both measures put the objective first."]
-    other = two.assign(factor=["seed", "objective"])
-    assert describe_agreement(pd.concat([one, effects(measure="angle@1"), other])) == [
-        "The measures do not agree: `cka@1` and `angle@1` put the objective first; "
-        "`rsa@1` puts the seed first."
-    ]
-
-
-def test_layer_identification() -> None:
-    tags = {"seed_a": 0, "seed_b": 1, "measure": "cka@1"}
-    scores = [[0.9, 0.2], [0.9, 0.8]]
-    table = pd.DataFrame(
-        [row(f"s/{i}", f"t/{j}", scores[i][j], **tags) for i in (0, 1) for j in (0, 1)]
-    )
-    accuracy = identification_accuracy(layer_identification(table))
-    assert describe_identification(accuracy) == [
-        "For two networks that differ only in their seed, the most similar layer of the other "
-        "network is the same layer in 2 of 4 cases (50%) under `cka@1`; guessing would reach 50%."
-    ]
-    assert describe_identification(accuracy.head(0)) == []
 
 
 def test_the_three_numbers() -> None:

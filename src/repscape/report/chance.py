@@ -11,9 +11,9 @@ from repscape.analysis.chance import calibrated, chance_summary, has_effects, ha
 from repscape.analysis.clustering import cluster
 from repscape.analysis.matrices import square_matrix
 from repscape.analysis.tidy import Slice, in_order_of_appearance
+from repscape.report.across_measures import describe_chance, describe_undistinguished
 from repscape.report.heatmaps import interactive_heatmap
 from repscape.report.page import FigureChoice, ReportFigure, ReportTable, Section
-from repscape.report.words import describe_chance, describe_undistinguished
 
 _READING = (
     "Chance is what the same measure gives when the samples of one side are paired with those of "

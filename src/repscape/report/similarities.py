@@ -32,6 +32,11 @@ from repscape.analysis.tidy import (
     model_tags,
     slices,
 )
+from repscape.report.across_measures import (
+    describe_agreement,
+    describe_chance,
+    describe_identification,
+)
 from repscape.report.chance import chance_section
 from repscape.report.heatmaps import interactive_heatmap, interactive_layer_heatmaps
 from repscape.report.page import (
@@ -44,11 +49,8 @@ from repscape.report.page import (
 )
 from repscape.report.points import interactive_map, interactive_pair_strip
 from repscape.report.words import (
-    describe_agreement,
-    describe_chance,
     describe_group_tests,
     describe_groups,
-    describe_identification,
     describe_scope,
     headlines,
     listed,

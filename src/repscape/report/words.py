@@ -11,8 +11,6 @@ from repscape.analysis.tidy import in_order_of_appearance, text_or_none
 from repscape.plots.palette import direction
 from repscape.report.page import Headline
 
-_MOST_NAMED = 5
-
 
 def number(value: float) -> str:
     """Return a score with two digits after the point."""
@@ -45,6 +43,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
+def source(data: object, split: object) -> str:
+    """Return the name of a data set and its split."""
+    return f"{data} ({split})" if text_or_none(split) else str(data)
+
+
 def describe_scope(table: pd.DataFrame) -> str:
     """Say what was compared: networks, layers, data, samples, measures."""
     representations = len(in_order_of_appearance(table, "rep"))
@@ -54,7 +57,7 @@ def describe_scope(table: pd.DataFrame) -> str:
         layers = f" with {representations} layers in all" if representations > models else ""
         subject = counted(models, "network") + layers
     sources = table[["data", "split"]].drop_duplicates().to_numpy(dtype=object)
-    known = [_source(data, split) for data, split in sources if text_or_none(data)]
+    known = [source(data, split) for data, split in sources if text_or_none(data)]
     samples = sorted({int(value) for value in table["n"].dropna()})
     data = [counted(samples[0], "sample")] if len(samples) == 1 else []
     data += [listed(known)] if known else []
@@ -108,122 +111,6 @@ def describe_groups(effects: pd.DataFrame) -> list[str]:
         f"{counted(pairs, 'pair')}, {listed(shares)}."
     )
     return [first, *_describe_single_changes(effects)]
-
-
-def describe_agreement(effects: pd.DataFrame) -> list[str]:
-    """Say whether all measures put the same factor first; nothing for a single measure."""
-    if effects.empty:
-        return []
-    leaders: dict[str, list[str]] = {}
-    for _, rows in effects.groupby(["data", "split", "measure"], sort=False, dropna=False):
-        leading = leading_factor(rows)
-        name = "no factor" if leading is None else f"the {leading['factor']}"
-        leaders.setdefault(name, []).append(f"`{rows['measure'].iloc[0]}`")
-    count = sum(len(measures) for measures in leaders.values())
-    if count < 2:
-        return []
-    if len(leaders) == 1:
-        both = "Both" if count == 2 else f"All {count}"
-        return [f"{both} measures put {next(iter(leaders))} first."]
-    parts = [f"{listed(measures)} put {name} first" for name, measures in leaders.items()]
-    parts = [
-        part.replace(" put ", " puts ", 1) if len(measures) == 1 else part
-        for part, measures in zip(parts, leaders.values(), strict=True)
-    ]
-    return ["The measures do not agree: " + "; ".join(parts) + "."]
-
-
-def describe_identification(accuracy: pd.DataFrame) -> list[str]:
-    """Say how often a layer is found again in the same network under another seed.
-
-    Parameters
-    ----------
-    accuracy
-        Rows of `repscape.analysis.layer_identification.identification_accuracy`, one per measure.
-    """
-    known = accuracy.dropna(subset=["accuracy"])
-    if known.empty:
-        return []
-    found = [
-        f"in {row['correct']} of {row['counted']} cases ({percent(row['accuracy'])}) under "
-        f"`{row['measure']}`"
-        for row in known.to_dict("records")
-    ]
-    return [
-        "For two networks that differ only in their seed, the most similar layer of the other "
-        f"network is the same layer {listed(found)}; guessing would reach "
-        f"{percent(float(known['chance'].iloc[0]))}."
-    ]
-
-
-def describe_chance(summary: pd.DataFrame, what: str, *, brief: bool = False) -> list[str]:
-    """Say how many scores can be told from chance under each measure.
-
-    Parameters
-    ----------
-    summary
-        `repscape.analysis.chance.chance_summary`; without rows there is nothing to say.
-    what
-        What pairs are pairs of.
-    brief
-        One sentence in all, without what the permutations allow.
-    """
-    tested = summary[summary["tested"] > 0] if len(summary) else summary
-    if tested.empty:
-        return []
-    parts = [
-        f"{row['distinguishable']:,} of {row['tested']:,} under `{row['measure']}`"
-        for row in tested.to_dict("records")
-    ]
-    level = percent(float(tested["level"].iloc[0]))
-    first = (
-        f"More alike than chance, at {level} with allowance for their number, are these pairs of "
-        f"{what}: {listed(parts)}."
-    )
-    if brief:
-        return [first]
-    fewest = int(tested["n_permutations"].min())
-    smallest = float(tested["smallest_reachable_p"].max())
-    reach = (
-        f"With {fewest:,} random pairings no p can be below {smallest:.2g}. A score that is not "
-        "more than chance does not say that there is no likeness, only that these samples do not "
-        "show it."
-    )
-    return [first, reach]
-
-
-def describe_undistinguished(scores: pd.DataFrame) -> list[str]:
-    """Name the pairs of networks that cannot be told from chance, or say that there are none.
-
-    Parameters
-    ----------
-    scores
-        One row per measure and pair of models, judged (`repscape.analysis.chance.judge`).
-    """
-    sentences = []
-    for measure, rows in scores.groupby("measure", sort=False):
-        tested = rows[rows["p_value"].notna() & (rows["model_a"] != rows["model_b"])]
-        lost = tested[~tested["distinguishable"].astype(bool)]
-        if tested.empty:
-            continue
-        pairs = counted(len(tested), "pair")
-        if lost.empty:
-            sentences.append(f"Under `{measure}` all {pairs} of networks score more than chance.")
-            continue
-        # The first measure names them; the others' are in the figure and the table.
-        named = "" if sentences else f": {_named_pairs(lost)}"
-        sentences.append(
-            f"Under `{measure}` {len(lost)} of {pairs} of networks cannot be told from "
-            f"chance{named}."
-        )
-    return sentences
-
-
-def _named_pairs(pairs: pd.DataFrame) -> str:
-    names = [f"{a} with {b}" for a, b in pairs[["model_a", "model_b"]].to_numpy(dtype=str)]
-    shown = names[:_MOST_NAMED]
-    more = f"; and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
-    return "; ".join(shown) + more
 
 
 def describe_group_tests(tests: pd.DataFrame) -> list[str]:
@@ -315,7 +202,3 @@ def _describe_single_changes(effects: pd.DataFrame) -> list[str]:
         for row in ordered.to_dict("records")
     ]
     return [f"Changing one thing at a time, the mean score is {listed(parts)}."]
-
-
-def _source(data: object, split: object) -> str:
-    return f"{data} ({split})" if text_or_none(split) else str(data)
