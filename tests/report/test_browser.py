@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from plotly import graph_objects
 
 from repscape.report.html import render
-from repscape.report.page import Report
+from repscape.report.page import FigureChoice, Report, ReportFigure, Section
 from score_tables import SIMILARITY
 
 pytestmark = pytest.mark.browser
@@ -73,11 +74,45 @@ window.addEventListener("load", async () => {
 """
 
 
-def read_in_browser(page: str, folder: Path, *options: str) -> tuple[dict[str, Any], str]:
+# The same with a menu: it takes the focus, and its selection moves as by a key.
+MENU_READER = """
+<script>
+window.addEventListener("load", () => {
+  const menu = document.querySelector("select");
+  const shown = () => [...document.querySelectorAll(".panel")]
+    .filter((panel) => getComputedStyle(panel).visibility === "visible").map((panel) => panel.id);
+  const seen = { tabs: document.querySelectorAll("[role=tab]").length };
+  seen.label = menu.labels[0].textContent;
+  seen.options = [...menu.options].map((option) => option.textContent);
+  seen.reachable = menu.tabIndex;
+  seen.shown = [shown()];
+  for (const place of [3, 8, 0]) {
+    menu.focus();
+    seen.focused = document.activeElement === menu;
+    // What a browser does when an arrow key moves the selection.
+    menu.selectedIndex = place;
+    menu.dispatchEvent(new Event("input", { bubbles: true }));
+    menu.dispatchEvent(new Event("change", { bubbles: true }));
+    seen.shown.push(shown());
+  }
+  seen.width = [menu.getBoundingClientRect().right, document.documentElement.clientWidth];
+  seen.problems = problems;
+  const record = document.createElement("pre");
+  record.id = "record";
+  record.textContent = JSON.stringify(seen);
+  document.body.append(record);
+});
+</script>
+"""
+
+
+def read_in_browser(
+    page: str, folder: Path, *options: str, reader: str = READER
+) -> tuple[dict[str, Any], str]:
     """Open a page in headless Chromium; return what the reader saw and the browser's log."""
     path = folder / "report.html"
     path.write_text(
-        page.replace("<head>", "<head>" + COLLECTOR, 1).replace("</body>", READER + "</body>"),
+        page.replace("<head>", "<head>" + COLLECTOR, 1).replace("</body>", reader + "</body>"),
         encoding="utf-8",
     )
     browser = next(
@@ -128,6 +163,36 @@ def test_every_figure_is_drawn_without_errors_or_requests(report: Report, tmp_pa
     assert second in seen["hover"]
     assert SIMILARITY in seen["hover"]
     assert f"n = {count}" in seen["hover"]
+
+
+def choice_of(count: int) -> Report:
+    figures = [
+        ReportFigure(
+            graph_objects.Figure(graph_objects.Scatter(x=[1, 2], y=[1, i]), {"height": 200}),
+            f"figure {i}",
+            f"figure {i}",
+            f"data · center|knn_jaccard[k={i},metric=cosine]@1",
+        )
+        for i in range(count)
+    ]
+    return Report("Many", [Section("Measures", figures=[FigureChoice(figures)])])
+
+
+def test_many_figures_are_chosen_in_a_menu(tmp_path: Path) -> None:
+    seen, log = read_in_browser(
+        render(choice_of(9)), tmp_path, "--window-size=500,900", reader=MENU_READER
+    )
+    assert seen["problems"] == []
+    assert "CONSOLE" not in log
+    assert seen["tabs"] == 0
+    assert seen["label"] == "measure"
+    assert seen["options"][8] == "data · center|knn_jaccard[k=8,metric=cosine]@1"
+    assert len(seen["options"]) == 9
+    assert seen["reachable"] == 0
+    assert seen["focused"]
+    assert seen["shown"] == [[f"figure-1-1-{place}-panel"] for place in (1, 4, 9, 1)]
+    right, width = seen["width"]
+    assert right <= width < 600
 
 
 def test_figures_follow_a_dark_theme(report: Report, tmp_path: Path) -> None:

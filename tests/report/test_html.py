@@ -149,3 +149,18 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
             env=os.environ | {"PYTHONHASHSEED": str(number)},
         )
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+@pytest.mark.parametrize(("count", "tabs", "menus"), [(8, 8, 0), (9, 0, 1)])
+def test_more_than_eight_figures_are_offered_in_a_menu(count: int, tabs: int, menus: int) -> None:
+    figure = graph_objects.Figure(graph_objects.Scatter(x=[1], y=[2]), {"height": 200})
+    figures = [ReportFigure(figure, "c", "a", f"<m{i}>") for i in range(count)]
+    text = render(Report("t", [Section("s", figures=[FigureChoice(figures, "measure")])]))
+    assert text.count('role="tab"') == tabs
+    assert text.count('role="tabpanel"') == tabs
+    assert text.count("<select ") == menus
+    assert text.count('<label for="figure-1-1-select">measure</label>') == menus
+    assert text.count("<option ") == menus * count
+    assert text.count('<div class="panel shown"') == 1
+    assert "<m0>" not in text
+    assert f"&lt;m{count - 1}&gt;" in text

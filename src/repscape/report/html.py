@@ -20,6 +20,7 @@ from repscape.report.page import FigureChoice, Report, ReportFigure, ReportTable
 
 _MISSING = "–"
 _DECIMALS = 3
+_MOST_TABS = 8
 
 
 def write_report(report: Report, path: str | Path) -> Path:
@@ -52,6 +53,7 @@ def render(report: Report) -> str:
     environment.filters["height"] = _height
     environment.filters["script_text"] = _script_text
     environment.tests["choice"] = _is_choice
+    environment.tests["long"] = _is_long
     environment.tests["number"] = _is_number
     return environment.get_template("report.html.jinja").render(
         report=report,
@@ -74,6 +76,11 @@ def _prose(text: str) -> Markup:
 
 def _is_choice(item: ReportFigure | FigureChoice) -> bool:
     return isinstance(item, FigureChoice)
+
+
+def _is_long(choice: FigureChoice) -> bool:
+    """Whether the figures are too many for tabs, so that a menu offers them."""
+    return len(choice.figures) > _MOST_TABS
 
 
 def _is_number(column: pd.Series[Any]) -> bool:

@@ -66,6 +66,14 @@
     }
   });
 
+  for (const menu of document.querySelectorAll(".menu select")) {
+    menu.addEventListener("change", () => {
+      for (const option of menu.options) {
+        document.getElementById(option.value).classList.toggle("shown", option.selected);
+      }
+    });
+  }
+
   const show = (tabs, chosen) => {
     for (const tab of tabs) {
       const on = tab === chosen;
