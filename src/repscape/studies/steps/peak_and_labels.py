@@ -12,6 +12,7 @@ from repscape.analysis.peak_and_labels import DIMENSION, LABELS, in_words, peak_
 from repscape.plots.dimension_and_labels import dimension_and_labels, through_training
 from repscape.plots.layer_grids import layer_heatmaps
 from repscape.report.page import Headline, ReportTable, Section
+from repscape.report.words import listed, short_names
 from repscape.studies.steps.base import (
     ANALYSES,
     FIGURES,
@@ -39,7 +40,6 @@ _SHOWN = [
     "chance",
     "reached",
     "layers_apart",
-    "layers",
     "holds",
 ]
 
@@ -76,19 +76,29 @@ def section(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> Part:
     del options
     tested = tables["peak_and_labels"]
     shown = _last_steps_of(tested, tables["geometry"])
+    names = [str(name) for name in tested["dimension"].unique()]
+    short = short_names(names)
     prose = [
         "The paper finds that the dimension rises to a peak, falls to a minimum, and that the "
         "overlap of neighbourhoods with the labels is highest there. Tested here, model by model, "
         "on trained models; checkpoints are in the table.",
-        *in_words(shown),
+        *in_words(shown.assign(dimension=shown["dimension"].map(short))),
         "Both panels of the figures are drawn at depth l / l_last (the published figure drew them "
         "at l / number of points, which shifts them against each other). The dimension is an "
         "estimate at one scale, stated above each panel.",
     ]
     table = ReportTable(
-        tested[_SHOWN].assign(holds=tested["holds"].map({True: "yes", False: "no"})),
+        tested[_SHOWN]
+        .assign(
+            dimension=[f"`{short[name]}`" for name in tested["dimension"]],
+            holds=tested["holds"].map({True: "yes", False: "no"}),
+        )
+        .rename(columns=lambda name: name.replace("_", " ")),
         "Relative depths of peak, minimum and highest label overlap; reached: how far from chance "
-        "to its highest value the label overlap is at the minimum.",
+        "to its highest value the label overlap is at the minimum. The dimension is estimated by "
+        + listed([f"`{name}`" for name in names])
+        + ".",
+        decimals={"peak depth": 2, "minimum depth": 2, "best depth": 2, "reached": 2},
     )
     return Part([Section("Peak, minimum and labels", prose, tables=[table])], _headlines(shown))
 
