@@ -34,6 +34,12 @@ class TooFewSamplesError(RepscapeError, ValueError):
     """Fewer samples than the measure or descriptor is defined for."""
 
 
+SQUARES_OVERFLOW = (
+    "the values are so large or so small that their squares overflow or vanish; bring them to a "
+    "common scale first"
+)
+
+
 class UndefinedScoreError(RepscapeError, ValueError):
     """The number asked for does not exist for this input, e.g. the CKA of a constant matrix."""
 

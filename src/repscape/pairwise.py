@@ -12,6 +12,7 @@ import torch
 from repscape.compute.memory import Spare, show_bytes
 from repscape.compute.precision import full_precision
 from repscape.errors import (
+    SQUARES_OVERFLOW,
     MemoryLimitError,
     RepscapeError,
     TooFewSamplesError,
@@ -283,10 +284,7 @@ def _run(requests: Sequence[Request], memory_limit: int) -> list[list[Outcome]]:
 def _finite(request: Request, outcome: Outcome) -> Outcome:
     if isinstance(outcome, RepscapeError) or math.isfinite(outcome):
         return outcome
-    return UndefinedScoreError(
-        f"{request.measure.name} came out as {outcome}: the values are so large or so small that "
-        "their squares overflow or vanish; bring them to a common scale first"
-    )
+    return UndefinedScoreError(f"{request.measure.name} came out as {outcome}: {SQUARES_OVERFLOW}")
 
 
 def pair_loop(request: Request) -> list[Outcome]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from repscape.compare import compare
-from repscape.errors import TooFewSamplesError, UndefinedScoreError
+from repscape.errors import InvalidParameterError, TooFewSamplesError, UndefinedScoreError
 from repscape.measures.base import get_measure
 
 MEASURES = [
@@ -157,3 +157,22 @@ def test_size_and_shape_of_a_constant_is_the_size_of_the_other() -> None:
 def test_two_samples_are_too_few(name: str) -> None:
     with pytest.raises(TooFewSamplesError, match="at least 3 samples"):
         compare([[0.0], [1.0]], [[0.0], [2.0]], name)
+
+
+@pytest.mark.parametrize("scale", [1e160, 1e-165])
+@pytest.mark.parametrize("name", [*MEASURES, "cka", "cka[debiased=false]", "rsa", "mutual_knn"])
+def test_squares_that_overflow_or_vanish_give_the_right_value_or_a_typed_error(name, scale):
+    """Never the value of something else: every measure here that answers ignores the scale."""
+    x = np.random.default_rng(0).normal(size=(40, 6))
+    y = x @ np.random.default_rng(1).normal(size=(6, 6))
+    try:
+        value = float(compare(x * scale, y, name))
+    except UndefinedScoreError:
+        return
+    assert "isotropic_scaling" in get_measure(name).declared.invariances
+    assert value == pytest.approx(float(compare(x, y, name)), rel=1e-6)
+
+
+def test_several_measures_where_one_is_asked_for():
+    with pytest.raises(InvalidParameterError, match="similarity_matrix takes several"):
+        compare(np.eye(5), np.eye(5), ["cka", "rsa"])

@@ -116,7 +116,7 @@ def test_a_checkpoint_is_read_as_a_published_model_is(
     model, again = load_pretrained(store, task.key), load_pretrained(store, task.key)
     assert (model.modality, model.revision) == (modality, again.revision)
     assert "repscape-" not in model.preprocessing  # the temporary folder
-    assert {"block.1.input_norm", "final_norm"} <= set(model.layers())
+    assert {"block.1.input_norm", "final_norm"} <= set(model.aliases)
     source = load_data(data)
     inputs = model.collate([model.prepare(source[row].content) for row in (0, 1, 2)])
     if modality == "image":

@@ -24,7 +24,7 @@ def closer(
     seed: Annotated[int, typer.Option(help="Of the random pairings and the intervals.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Test whether the representation in file A is closer to that in B than to that in C.
+    """Test whether file A is closer to file B than to file C.
 
     p is that of "A is no closer to B than to C", by leaving out the same samples from all three
     (a paired jackknife); the interval is that of the difference. The difference of the effects

@@ -75,7 +75,7 @@ def compare(
     device: sources.Device = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Score how alike the representations in two files, or of two models on data, are.
+    """Score how alike two representations, or two models, are.
 
     Files: .npy, .npz, .safetensors, .pt, .csv, .parquet; rows are samples, in the same order or
     with sample ids. One array of several is chosen with "file.npz::name".

@@ -28,10 +28,10 @@ def inspect(
     device: sources.Device = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Print the layers of a model, with the shape that each gives for one sample.
+    """Print the layers of a model, with their shapes.
 
-    "layer" is the canonical name, where there is one: either name can be extracted. A module
-    without a shape is never called, or gives no tensor.
+    The shapes are those for one sample. "layer" is the canonical name, where there is one:
+    either name can be extracted. A module without a shape is never called, or gives no tensor.
     """
     from repscape.extract.inspection import example_content, inspect_model
 

@@ -19,9 +19,10 @@ def quickstart(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Train twelve small networks, compare them, write a report: `repscape run quickstart`.
+    """Train twelve small networks, compare them, write a report.
 
-    The data are the handwritten digits of scikit-learn: nothing is downloaded. Takes a few
-    minutes on two cores. What is computed is kept: run again, it takes seconds.
+    The same as `repscape run quickstart`. The data are the handwritten digits of scikit-learn:
+    nothing is downloaded. Takes a few minutes on two cores. What is computed is kept: run
+    again, it takes seconds.
     """
     run_and_tell("quickstart", None, out, store, as_json)

@@ -24,9 +24,10 @@ def status(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Say how far a run is: done, running, failed, by stage, and why something failed.
+    """Say how far a run is, and why something failed.
 
-    Works from any terminal while it runs, and afterwards.
+    What is done, running and failed, by stage. Works from any terminal while it runs, and
+    afterwards.
     """
     from repscape.studies.status import study_status
 

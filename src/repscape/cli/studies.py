@@ -18,7 +18,7 @@ app = typer.Typer(
 
 @app.callback()
 def studies(context: typer.Context) -> None:
-    """List the built-in studies; `studies show NAME` prints one to copy."""
+    """List the built-in studies; `studies show NAME` prints one."""
     if context.invoked_subcommand is not None:
         return
     from repscape.studies.builtin_studies import builtin_names

@@ -8,10 +8,11 @@ from repscape.cli.study_options import Settings, StudyName, read_study
 
 
 def validate(study: StudyName, settings: Settings = None) -> None:
-    """Check a study file: keys, names of measures and steps, options, products.
+    """Check a study file without running it.
 
-    Prints one line for each thing that is wrong: file, line, column, and the mend. Models and
-    data are not opened: `repscape plan` does that.
+    Keys, names of measures and steps, options, products. Prints one line for each thing that is
+    wrong: file, line, column, and the mend. Models and data are not opened: `repscape plan`
+    does that.
     """
     checked = read_study(study, settings)
     counts = [

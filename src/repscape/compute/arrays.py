@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from repscape.errors import InvalidParameterError, NonFiniteError, UndefinedScoreError
+from repscape.errors import (
+    SQUARES_OVERFLOW,
+    InvalidParameterError,
+    NonFiniteError,
+    UndefinedScoreError,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+_SMALLEST, _LARGEST = 1e-150, 1e154
+"""Between them squares, and those of roundings against them, stay in the range of float64."""
 BLOCK_ROWS = 512
 """Rows of a thousand float64 features then stay in a processor's cache."""
 
@@ -62,6 +70,14 @@ def check_finite(x: torch.Tensor, name: str) -> None:
             f"{name} has {bad} NaN or infinite values; the first is {value} at row {first[0]}, "
             f"feature {first[1]}: drop those samples (select) or find out why the model made them"
         )
+
+
+def check_squares(x: torch.Tensor) -> None:
+    """Raise `UndefinedScoreError` if squares of the values, or their sum, leave float64."""
+    low, high = torch.aminmax(x)
+    largest = max(-float(low), float(high))
+    if largest and not _SMALLEST < largest < _LARGEST / math.sqrt(x.numel()):
+        raise UndefinedScoreError(f"values reach {largest:.3g}: {SQUARES_OVERFLOW}")
 
 
 def check_not_constant(x: torch.Tensor) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from repscape.compute.arrays import row_blocks
+from repscape.compute.arrays import check_squares, row_blocks
 from repscape.errors import UndefinedScoreError
 from repscape.transforms import column_mean
 
@@ -21,6 +21,7 @@ def thin_factor(x: torch.Tensor, center: bool) -> torch.Tensor:
     of small directions. So cross products of factors have the size min(n, d) and the same
     singular values as those of the features.
     """
+    check_squares(x)
     n, d = x.shape
     mean = column_mean(x) if center else torch.zeros(d, dtype=torch.float64, device=x.device)
     if d <= n:
@@ -85,6 +86,7 @@ def span_basis(x: torch.Tensor, center: bool) -> torch.Tensor:
 
 
 def _float64(x: torch.Tensor, center: bool) -> torch.Tensor:
+    check_squares(x)
     raw = x.double()
     values: torch.Tensor = raw - column_mean(x) if center else raw
     return values

@@ -16,6 +16,7 @@ from repscape.extract.devices import DevicesRunner, Replica, chosen_devices, pac
 from repscape.extract.forward import Forward, Wanted
 from repscape.extract.loop import Extraction, MakeRunner, Progress
 from repscape.extract.pooling import Pooling, get_poolings
+from repscape.extract.revision import digest_of_weights
 from repscape.extract.runners import Runner
 from repscape.extract.setup import (
     OUTPUT_DTYPES,
@@ -161,6 +162,8 @@ def extract(
     """
     poolings = get_poolings(pooling)
     kept = _kept(output_dtype)
+    if isinstance(network, torch.nn.Module):  # before it is moved, perhaps in vain
+        model_revision = model_revision or digest_of_weights(network)
     named = Source(
         model=model,
         model_revision=model_revision,

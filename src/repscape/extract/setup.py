@@ -16,7 +16,6 @@ from repscape.errors import InvalidParameterError, did_you_mean
 from repscape.extract.batches import Batches
 from repscape.extract.layers import Selection, select_layers
 from repscape.extract.models.base import LoadedModel, load_model
-from repscape.extract.revision import digest_of_weights
 from repscape.extract.sampled import BATCH_SAMPLES, SampleFeed, default_workers
 from repscape.extract.screening import without_bad_samples
 from repscape.extract.source import Source, weights_dtype
@@ -122,7 +121,6 @@ def _set_up_batches(
         selection = select_layers(module, "*" if layers is None else layers)
         about = {
             "model": type(module).__name__,
-            "model_revision": named.model_revision or digest_of_weights(module),
             "dtype": weights_dtype(module),
         }
     device = options.device or device_of(module)

@@ -395,6 +395,11 @@ def get_measure(measure: str | Measure[Any]) -> Measure[Any]:
     """
     if isinstance(measure, Measure):
         return measure.canonical()
+    if not isinstance(measure, str):
+        raise InvalidParameterError(
+            f"measure is a {type(measure).__name__}: give one name or one Measure; "
+            "similarity_matrix takes several"
+        )
     *first, last = parse_calls(measure)
     _refuse_transform_last(last.name, measure)
     transforms = [TRANSFORMS.build(call) for call in first]

@@ -14,7 +14,7 @@ from repscape.compute.gram import Matrix, PairSums
 from repscape.compute.memory import Spare
 from repscape.compute.ranks import median_distance
 from repscape.compute.rows import Rows
-from repscape.errors import InvalidParameterError, UndefinedScoreError
+from repscape.errors import SQUARES_OVERFLOW, InvalidParameterError, UndefinedScoreError
 from repscape.measures.base import MEASURES, MeasureSpec
 from repscape.measures.gram_family import (
     GramMeasure,
@@ -218,6 +218,8 @@ class CKA(GramMeasure):
         """HSIC(K, K), refused where it is no more than rounding."""
         own = debiased_hsic(s) if self.debiased else biased_hsic(s)
         rounding = debiased_rounding(s) if self.debiased else biased_rounding(s)
+        if not math.isfinite(own):
+            raise UndefinedScoreError(SQUARES_OVERFLOW)
         if not own > rounding:
             raise UndefinedScoreError(self._no_norm(own, s.n))
         return own

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import torch
 
-from repscape.compute.arrays import check_not_constant
+from repscape.compute.arrays import check_not_constant, check_squares
 from repscape.compute.transport import best_assignment
 from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
 from repscape.registry import Citation
@@ -27,6 +27,7 @@ def unit_features(x: torch.Tensor) -> torch.Tensor:
 
     Constant features become 0: a dead neuron correlates with nothing.
     """
+    check_squares(x)
     centred = x.double() - column_mean(x)
     norms = centred.norm(dim=0)
     constant = (x == x[0]).all(dim=0) | (norms == 0)

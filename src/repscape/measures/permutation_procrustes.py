@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from repscape.compute.arrays import check_not_constant
+from repscape.compute.arrays import check_not_constant, check_squares
 from repscape.compute.transport import best_assignment
 from repscape.errors import UndefinedScoreError
 from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
@@ -93,6 +93,7 @@ class PermutationProcrustes(RowsMeasure):
 
 
 def _features(x: torch.Tensor, center: bool) -> torch.Tensor:
+    check_squares(x)
     features: torch.Tensor = x.double() - column_mean(x) if center else x.double()
     return features
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from repscape.compute.arrays import check_not_constant
+from repscape.compute.arrays import check_not_constant, check_squares
 from repscape.compute.transport import uniform_transport
 from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
 from repscape.registry import Citation, parameter
@@ -71,6 +71,7 @@ class SoftMatching(RowsMeasure):
     def prepare(self, x: torch.Tensor) -> torch.Tensor:
         """The centred features that are not constant; of norm 1 for the correlation."""
         check_not_constant(x)
+        check_squares(x)
         centred = x.double() - column_mean(x)
         norms = centred.norm(dim=0)
         alive = ~(x == x[0]).all(dim=0) & (norms > 0)

@@ -184,4 +184,4 @@ def _null(
 def check_null_name(null: str | None) -> None:
     """Refuse any null but the one there is."""
     if null not in (None, "permutation"):
-        raise InvalidParameterError(f"null={null!r}: the null there is is 'permutation'")
+        raise InvalidParameterError(f"null={null!r}: the only null is 'permutation'")
