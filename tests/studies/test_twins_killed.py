@@ -1,4 +1,4 @@
-"""Killed under one executor and resumed under another, the twins leave the bytes of a run that nobody touched."""
+"""Killed under one executor and resumed under another, the twins leave an untouched run's bytes."""
 
 from __future__ import annotations
 
