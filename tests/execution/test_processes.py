@@ -152,3 +152,25 @@ def test_processes_do_not_outlive_a_killed_driver(store, log, tmp_path):
     while process_start(worker) is not None:
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+def test_a_process_that_is_killed_while_it_is_idle_is_replaced(store, log):
+    """As the kernel may do when memory runs short: the run goes on with a new process."""
+    executor = ProcessExecutor(1)
+    first, second = array_task("first", log), array_task("second", log)
+    executor.open(store)
+    try:
+        executor.start([first])
+        while not executor.ended(1.0):
+            pass
+        (idle,) = executor._places[0].pool._processes.values()
+        idle.kill()
+        idle.join()
+        time.sleep(0.5)  # for the pool to notice
+        executor.start([second])
+        while not executor.ended(1.0):
+            pass
+    finally:
+        executor.close()
+    assert store.has(first.key)
+    assert store.has(second.key)

@@ -156,9 +156,21 @@ class ProcessExecutor:
     def _submit(self, task: Task) -> None:
         assert self._store is not None
         path = write_task_file(task, self._store).absolute()
-        place = self._place(self._free_gpus(task.resources.gpus))
+        gpus = self._free_gpus(task.resources.gpus)
+        while True:
+            place = self._place(gpus)
+            try:
+                future = place.pool.submit(perform_file, str(path))
+            except BrokenProcessPool:  # its process was killed while it was idle
+                self._drop(place)
+            else:
+                break
         place.task = task
-        self._futures[place.pool.submit(perform_file, str(path))] = place
+        self._futures[future] = place
+
+    def _drop(self, place: _Place) -> None:
+        self._places.remove(place)
+        place.pool.shutdown(wait=True)
 
     def _place(self, gpus: tuple[str, ...]) -> _Place:
         """An idle process that sees these GPUs; idle ones that see some of them are ended."""
@@ -168,8 +180,7 @@ class ProcessExecutor:
                 return place
         for place in idle:
             if set(place.gpus) & set(gpus):
-                self._places.remove(place)
-                place.pool.shutdown(wait=True)
+                self._drop(place)
         pool = ProcessPoolExecutor(
             max_workers=1,
             mp_context=_context(),
@@ -187,8 +198,7 @@ class ProcessExecutor:
         try:
             return Ended(key, Outcome.from_json(future.result()))
         except BrokenProcessPool:
-            self._places.remove(place)
-            place.pool.shutdown(wait=True)
+            self._drop(place)
             return Ended(key, None, "its process died: it was killed, or memory ran out")
         except RepscapeError as problem:
             return Ended(key, None, str(problem))
