@@ -25,6 +25,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("data",),
     (
         "compare",
+        "similarities",
         "describe",
         "profile",
         "between_layers",
