@@ -81,7 +81,10 @@ def count_samples(batches: Batches) -> int | None:
 def _read(item: Any, start: int) -> Batch:
     if not isinstance(item, tuple | list) or len(item) not in (2, 3):
         size = f" of {len(item)}" if isinstance(item, tuple | list) else ""
-        raise InvalidParameterError(f"batches gave a {type(item).__name__}{size}: {_FORM}")
+        raise InvalidParameterError(
+            f"batches gave a {type(item).__name__}{size}: {_FORM}; texts, images or arrays, one "
+            "sample each, become data by load_data(…)"
+        )
     ids = _as_ids(item[0])
     labels = _as_array(item[2]) if len(item) == 3 and item[2] is not None else None
     if labels is not None and labels.shape != ids.shape:
