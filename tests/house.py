@@ -42,6 +42,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("compute",),
     (
         "representation",
+        "sample_ids",
         "score",
         "transforms",
         "tables",

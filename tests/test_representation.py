@@ -13,9 +13,9 @@ from repscape.representation import (
     Representation,
     aligned,
     as_representation,
-    digest_ids,
     same_samples,
 )
+from repscape.sample_ids import digest_ids
 
 X = np.arange(12.0).reshape(4, 3)
 
