@@ -3,7 +3,8 @@
 M = 16 representations (n = 4,000, d = 768, float32), one table of neighbours (n = 50,000,
 d = 768, k = 100) and the null of one pair (n = 1,024, 200 permutations), each in turn on the CPU
 with all its cores (once, after a small run that compiles) and on the GPU (the least of the
-rounds), inputs on the device where they are used. Printed are CPU time over GPU time, and the largest difference of the values.
+rounds), inputs on the device where they are used. Printed are CPU time over GPU time, and the
+largest difference of the values.
 
 Run: python benchmarks/gpu.py [--quick]
 """
