@@ -33,7 +33,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "catalogue",
         "pairwise",
         "testing",
-        "conformance_descriptors",
+        "conformance",
     ),
     ("significance",),
     ("measures", "geometry"),

@@ -231,12 +231,13 @@ def similarity_matrix(
     ]
     limit = parse_bytes(memory_limit)
     labels = [rep.labels for rep in reps]
+    digest = reps[0].sample_digest  # all have the same samples
     records: list[dict[str, Any]] = []
     repeated = [count_repeated(x) if isinstance(x, torch.Tensor) else None for x in tensors]
     outcomes = score_pairs(chosen, tensors, wanted, limit, progress, labels)
     for measure, part, scores in zip(chosen, wanted, outcomes, strict=True):
         scored = [
-            _record(measure, reps, names, repeated, pair, outcome)
+            _record(measure, reps, digest, names, repeated, pair, outcome)
             for pair, outcome in zip(part, scores, strict=True)
         ]
         if permutations is not None:
@@ -321,6 +322,7 @@ def _checked_tensor(
 def _record(
     measure: Measure[Any],
     reps: list[Representation],
+    digest: str,
     names: list[str],
     repeated: list[int | None],
     pair: tuple[int, int],
@@ -331,7 +333,7 @@ def _record(
     record: dict[str, Any] = {
         "data": a.origin.data,
         "split": a.origin.split,
-        "sample_digest": a.sample_digest,
+        "sample_digest": digest,
         "rep_a": names[pair[0]],
         "rep_b": names[pair[1]],
         "model_a": a.origin.model,
