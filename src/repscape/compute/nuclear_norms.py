@@ -98,4 +98,4 @@ def _cross_products(
     for block in row_blocks(len(orders), max(1, _BATCH_ENTRIES // (width * max(n, sum(widths))))):
         moved = right[orders[block]].transpose(0, 1).flatten(start_dim=1)
         products = (stacked @ moved).view(sum(widths), -1, width).transpose(0, 1)
-        yield block, products.split(widths, dim=1)
+        yield block, torch.split(products, widths, dim=1)
