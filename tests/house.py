@@ -25,6 +25,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("data",),
     (
         "compare",
+        "similarities",
         "describe",
         "profile",
         "between_layers",
@@ -41,6 +42,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("compute",),
     (
         "representation",
+        "sample_ids",
         "score",
         "transforms",
         "tables",

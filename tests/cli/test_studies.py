@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -133,7 +135,7 @@ def test_every_output_carries_its_provenance(finished, repscape, name):
     found = json.loads(repscape("trace", out / name, "--json").out)
     assert found["what"] in (name, name.rpartition(".")[0])
     assert found["study"] == "micro"
-    assert found["command"] == "repscape run study.yaml", "since --set changed it"
+    assert found["command"] == f"repscape run {out}/study.yaml --out {out}"
     scores = out / "store" / "table" / found["inputs"]["scores"] / "manifest.json"
     assert scores.is_file(), "the key names an artefact of the store"
     assert set(found["models"]) == {"mlp/0", "mlp/1", "cnn/0", "cnn/1"}
@@ -142,19 +144,38 @@ def test_every_output_carries_its_provenance(finished, repscape, name):
     assert found["study_digest"] in repscape("trace", out / name).out
 
 
-def test_the_command_that_is_traced_computes_the_same_bytes(finished, tmp_path):
-    out, _ = finished
-    (tmp_path / "study.yaml").write_bytes((out / "study.yaml").read_bytes())
-    command = [COMMAND, *json_command(out)[1:], "--only", "compare", "--store", "store"]
-    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
-    first, second = ([p.read_bytes() for p in (f / "scores").rglob("*.parquet")]
-                     for f in (out / "store", tmp_path / "store"))  # fmt: skip
-    assert first == second
+@pytest.mark.slow
+def test_the_command_that_is_traced_computes_a_file_again_from_anywhere(
+    finished, repscape, tmp_path
+):
+    folder = tmp_path / "moved and renamed"
+    shutil.copytree(finished[0], folder)
+    lost = [
+        folder / "tables" / "scores.parquet",
+        folder / "figures" / "models_cka-kernel-linear-debiased-true-1.png",
+    ]
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.suffix != ".json"
+              and path.is_file() and "store" not in path.parts}  # fmt: skip
+    command = json.loads(repscape("trace", lost[0], "--json").out)["command"]
+    assert command == json.loads(repscape("trace", lost[1], "--json").out)["command"]
+    for path in lost:
+        path.unlink()
+    shutil.rmtree(folder / "store")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    path = {"PATH": f"{Path(COMMAND).parent}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run(command, shell=True, cwd=elsewhere, env={**os.environ, **path},
+                   capture_output=True, check=True)  # fmt: skip
+    assert {path: path.read_bytes() for path in before} == before
+    assert list(elsewhere.iterdir()) == []
 
 
-def json_command(out: Path) -> list[str]:
-    text = (out / "tables" / "scores.csv.provenance.json").read_text(encoding="utf-8")
-    return list(json.loads(text)["command"].split())
+def test_a_file_away_from_its_folder_says_so_and_keeps_what_it_knows(finished, repscape, tmp_path):
+    copy = tmp_path / "scores.parquet"
+    shutil.copy(finished[0] / "tables" / "scores.parquet", copy)
+    done = repscape("trace", copy)
+    assert "recompute  repscape run study.yaml --out .\n" in done.out
+    assert "study.yaml beside it: run what it says of itself in the folder" in done.err
 
 
 def test_what_carries_no_provenance_is_said(finished, repscape, tmp_path):
@@ -173,13 +194,58 @@ def test_what_carries_no_provenance_is_said(finished, repscape, tmp_path):
         assert words in done.err
 
 
-def test_report_writes_the_outputs_again_and_computes_nothing(finished, repscape):
+def test_report_of_a_folder_writes_the_outputs_again_and_computes_nothing(finished, repscape):
     out, _ = finished
     before = {p: p.read_bytes() for p in out.rglob("*.csv")}
     (out / "tables" / "scores.csv").unlink()
-    done = repscape("report", out / "study.yaml", "--out", out)
+    done = repscape("report", out)
     assert done.code == 0, done.err
     assert {p: p.read_bytes() for p in out.rglob("*.csv")} == before
+    again = json.loads(repscape("run", out, "--json").out)
+    assert (again["made"], again["report"]) == (0, str(out / "report.html"))
+
+
+def test_a_folder_stands_for_the_study_that_was_run_into_it(
+    finished, repscape, tmp_path, monkeypatch
+):
+    out, _ = finished
+    assert repscape("validate", out).out == f"{out}/study.yaml: fine: study 'micro' of 4 models, " \
+        "1 data set, 1 measure\n"  # fmt: skip
+    planned = json.loads(repscape("plan", out, "--json").out)
+    assert sum(stage["to_do"] for stage in planned["stages"]) == 0
+    monkeypatch.chdir(out.parent)
+    shutil.copytree(out, tmp_path / "micro")
+    monkeypatch.chdir(tmp_path)
+    assert json.loads(repscape("status", "micro", "--json").out)["complete"]
+    assert "descriptor" in repscape("validate", "micro").out, "the built-in study"
+    assert "descriptor" not in repscape("validate", "./micro").out, "the folder"
+    (tmp_path / "mine.yaml").write_text("study: micro\n")
+    assert json.loads(repscape("status", "mine.yaml", "--json").out)["complete"]
+    done = repscape("validate", tmp_path)
+    assert (done.code, "no study has been run into it" in done.err) == (2, True)
+
+
+def test_status_says_whether_a_run_is_alive(finished, repscape, tmp_path):
+    out, _ = finished
+    assert "complete; no run is alive" in repscape("status", out).out
+    folder = tmp_path / "out"
+    shutil.copytree(out, folder)
+    shutil.rmtree(folder / "store" / "scores")
+    assert f"no run is alive; `repscape run {folder}` goes on" in repscape("status", folder).out
+    code = (
+        "import pathlib, sys, time; from repscape.store import Store;"
+        "from repscape.studies.drivers import driving\n"
+        "with driving(pathlib.Path(sys.argv[1]), Store(sys.argv[1] + '/store')):\n"
+        "    print('begun', flush=True); time.sleep(600)"
+    )
+    driver = subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE)
+    assert driver.stdout is not None
+    driver.stdout.readline()
+    said = repscape("status", folder).out
+    driver.kill()
+    driver.communicate()
+    assert f"a run is alive: {socket.gethostname()}, process {driver.pid}\n" in said
+    assert json.loads(repscape("status", folder, "--json").out)["alive"] == []
 
 
 def test_status_of_a_folder_without_a_run(repscape, tmp_path):
@@ -194,6 +260,18 @@ def test_wrong_executors_and_stages(repscape, tmp_path, monkeypatch):
     assert (done.code, "did you mean 'slurm'" in done.err) == (2, True)
     done = repscape("run", "micro", "--only", "extrct")
     assert (done.code, "did you mean 'extract'" in done.err) == (2, True)
+
+
+def test_an_executor_that_cannot_be_used_is_one_error_before_anything_is_done(command, tmp_path):
+    for executor, words in (
+        ("slurm", "sbatch, squeue, scancel, srun not found"),
+        ("ray[address=ray://127.0.0.1:9]", "answers at 'ray://127.0.0.1:9'"),
+    ):
+        done = command("run", "micro", "-x", executor, cwd=tmp_path, PATH="")
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1), done.err
+        assert words in done.err
+        assert not (tmp_path / "micro" / "report.html").exists()
+        assert not (tmp_path / "micro" / "tasks.json").exists()
 
 
 def test_a_failure_gives_exit_code_1_and_says_why(tmp_path):
@@ -211,6 +289,7 @@ def test_a_failure_gives_exit_code_1_and_says_why(tmp_path):
     assert "nothing.*" in done.stderr
     assert "run again to try what is missing" in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "micro" / "report.html").exists(), "there is nothing to report"
     status = [COMMAND, "status", "micro", "--traceback"]
     shown = subprocess.run(status, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert shown.count("failed: ") == 4

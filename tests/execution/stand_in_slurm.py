@@ -14,6 +14,9 @@ _SBATCH = """
 import os, re, subprocess, sys
 from pathlib import Path
 here = Path(__file__).parent
+if sys.argv[1] == "--test-only":
+    closed = here / "closed"
+    sys.exit("sbatch: error: " + closed.read_text() if closed.exists() else 0)
 refusals = here / "refusals"
 left = int(refusals.read_text()) if refusals.exists() else 0
 if left:
@@ -106,6 +109,10 @@ class StandIns:
         """The next submissions are refused with these words."""
         (self.folder / "words").write_text(words)
         (self.folder / "refusals").write_text(str(times))
+
+    def close_site(self, words: str) -> None:
+        """No job would be taken, for this reason."""
+        (self.folder / "closed").write_text(words)
 
     def lose_next(self) -> None:
         """The next submission is accepted, but its node is lost at once."""

@@ -84,6 +84,21 @@ def test_a_site_that_takes_no_more_for_now_is_asked_again(slurm, store, log):
     assert set(times_begun(log).values()) == {1}
 
 
+def test_a_site_that_takes_no_job_is_an_error_before_anything_runs(slurm, store, log):
+    slurm.close_site("Batch job submission failed: Invalid partition name specified: gpuu")
+    executor = quick_slurm(partition="gpuu")
+    with pytest.raises(InvalidParameterError, match=r"--partition=gpuu .*Invalid partition name"):
+        run_tasks([array_task("a", log)], store, executor)
+    assert (slurm.arrays, log.exists()) == ([], False)
+
+
+def test_a_controller_that_does_not_answer_is_waited_for_and_then_an_error(slurm, store, log):
+    slurm.close_site("Batch job submission failed: Unable to contact slurm controller")
+    with pytest.raises(InvalidParameterError, match=r"nothing was run.*Unable to contact"):
+        run_tasks([array_task("a", log)], store, quick_slurm())
+    assert log.exists() is False
+
+
 def test_a_machine_without_slurm_says_so(store, log, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InvalidParameterError, match="sbatch, squeue, scancel, srun not found"):

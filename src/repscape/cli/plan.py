@@ -8,7 +8,7 @@ import typer
 
 from repscape.cli.output import JSON_HELP, note, print_json, print_table
 from repscape.cli.progress import duration
-from repscape.cli.study_options import Out, Settings, StoreFolder, StudyName, places, read_study
+from repscape.cli.study_options import Out, Settings, StoreFolder, StudyName, read_study
 
 if TYPE_CHECKING:
     from repscape.studies.plan import Plan, StagePlan
@@ -31,13 +31,12 @@ def plan(
     Tasks by stage, what the store already has, and of the rest the estimated operations, bytes
     written, time and largest memory. Estimates are orders of magnitude.
     """
-    checked = read_study(study, settings)
+    given = read_study(study, settings, out, store)
     from repscape.store import Store
     from repscape.studies.plan import plan_study
 
-    _, store_folder = places(checked, out, store)
-    there = (store_folder / "store.json").exists()
-    planned = plan_study(checked, Store(store_folder, create=False) if there else None)
+    there = (given.store / "store.json").exists()
+    planned = plan_study(given.study, Store(given.store, create=False) if there else None)
     if as_json:
         print_json(_record(planned, every_task))
         return

@@ -6,7 +6,7 @@ import typer
 
 from repscape.cli.output import note
 from repscape.cli.progress import first_line
-from repscape.cli.study_options import Out, Settings, StoreFolder, StudyName, places, read_study
+from repscape.cli.study_options import Out, Settings, StoreFolder, StudyName, read_study
 
 
 def report(
@@ -15,17 +15,14 @@ def report(
     """Write the outputs of a study again; nothing is computed.
 
     What the store does not have yet is left out, and the report says so: a look at a run that
-    has not ended.
+    has not ended. Of a folder, the study that was run into it is meant.
     """
-    checked = read_study(study, settings)
+    given = read_study(study, settings, out, store, folder_first=True)
     from repscape.store import Store
-    from repscape.studies.builtin_studies import builtin_names
-    from repscape.studies.run import recompute_command, run_study
+    from repscape.studies.run import run_study
 
-    folder, store_folder = places(checked, out, store)
-    command = recompute_command(study, settings or (), study in builtin_names())
-    kept = Store(store_folder, create=False)
-    done = run_study(checked, folder, kept, only="report", command=command)
+    kept = Store(given.store, create=False)
+    done = run_study(given.study, given.out, kept, only="report")
     assert done.outputs is not None
     for one in done.missing:
         note(f"missing: {one.what}: {first_line(one.reason)}")

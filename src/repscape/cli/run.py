@@ -9,7 +9,7 @@ import typer
 
 from repscape.cli.output import JSON_HELP, note, print_json
 from repscape.cli.progress import display, first_line
-from repscape.cli.study_options import Out, Settings, StoreFolder, StudyName, places, read_study
+from repscape.cli.study_options import Out, Settings, StoreFolder, StudyName, read_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,21 +62,17 @@ def run_and_tell(
     executor: str = "inline",
 ) -> None:
     """Run a study and print what came of it."""
-    study = read_study(name, settings)
+    given = read_study(name, settings, out, store)
     from repscape.store import Store
-    from repscape.studies.builtin_studies import builtin_names
-    from repscape.studies.run import recompute_command, run_study
+    from repscape.studies.run import run_study
 
-    folder, store_folder = places(study, out, store)
-    command = recompute_command(name, settings or (), name in builtin_names())
     with display(note if as_json else typer.echo, None if not as_json else False) as shown:
         done = run_study(
-            study,
-            folder,
-            Store(store_folder),
+            given.study,
+            given.out,
+            Store(given.store),
             executor,
             only=only,
-            command=command,
             tell=shown.event,
             on_phase=shown.phase,
             on_write=shown.writing,

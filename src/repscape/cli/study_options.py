@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,10 @@ if TYPE_CHECKING:
     from repscape.studies.study import Study
 
 StudyName = Annotated[
-    str, typer.Argument(metavar="STUDY", help="A study file (.yaml), or a built-in study.")
+    str,
+    typer.Argument(
+        metavar="STUDY", help="A study file (.yaml), a built-in study, or the folder of a run."
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -33,14 +37,29 @@ StoreFolder = Annotated[
 ]
 
 
-def read_study(name: str, settings: list[str] | None) -> Study:
-    """The checked study that the arguments name."""
+@dataclass(frozen=True)
+class Given:
+    """The checked study that the arguments name, its output folder and the folder of its store."""
+
+    study: Study
+    out: Path
+    store: Path
+
+
+def read_study(
+    name: str,
+    settings: list[str] | None,
+    out: Path | None = None,
+    store: Path | None = None,
+    folder_first: bool = False,
+) -> Given:
+    """The study that the arguments name, and where its outputs and its store are."""
+    from repscape.studies.places import find_study
     from repscape.studies.study import load_study
 
-    return load_study(name, settings or ())
-
-
-def places(study: Study, out: Path | None, store: Path | None) -> tuple[Path, Path]:
-    """The output folder and the folder of the store."""
+    named = find_study(name, folder_first)
+    study = load_study(str(named.file), settings or ())
+    if out is None and named.out is not None:
+        return Given(study, named.out, store or named.store or named.out / "store")
     folder = Path(study.name) if out is None else out
-    return folder, folder / "store" if store is None else store
+    return Given(study, folder, store or folder / "store")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from repscape.cli.output import JSON_HELP, print_json
+from repscape.cli.output import JSON_HELP, note, print_json
 
 
 def trace(
@@ -20,11 +20,17 @@ def trace(
     """Print where a table, figure or report comes from.
 
     Digests of the study and of what the file was made from, revisions of models and data, seeds,
-    versions, and the one command that computes it again.
+    versions, and the one command that computes it again, in whatever folder it is typed.
     """
+    from repscape.errors import UnreadableFileError
     from repscape.studies.provenance import read_provenance
+    from repscape.studies.recompute import recompute_command
 
     found = read_provenance(file)
+    try:
+        found = replace(found, command=recompute_command(file, found))
+    except UnreadableFileError as problem:
+        note(str(problem))
     if as_json:
         print_json(asdict(found))
         return

@@ -14,7 +14,7 @@ def validate(study: StudyName, settings: Settings = None) -> None:
     wrong: file, line, column, and the mend. Models and data are not opened: `repscape plan`
     does that.
     """
-    checked = read_study(study, settings)
+    checked = read_study(study, settings).study
     counts = [
         (len(checked.models), "model"),
         (len(checked.data), "data set"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,10 @@ from repscape.execution.worker import perform_file
 if TYPE_CHECKING:
     from repscape.store import Store
     from repscape.tasks import Task
+
+
+_HOST_AND_PORT = re.compile(r"(?:ray://)?([^/]+):(\d+)")
+_ANSWER_SECONDS = 10
 
 
 class RayExecutor:
@@ -58,6 +64,7 @@ class RayExecutor:
         self._store = store
         if self._address is None and ray.is_initialized():
             return
+        self._look_for_it()
         settings = {"log_to_driver": False, "logging_level": "warning", **self._options}
         if self._address is None:
             settings.setdefault("include_dashboard", False)
@@ -70,6 +77,20 @@ class RayExecutor:
         self._ours = True
         if self._address is None:
             self._cores = ray.cluster_resources().get("CPU", 1.0)
+
+    def _look_for_it(self) -> None:
+        """Whether anything listens at the address: Ray itself would ask for minutes."""
+        found = _HOST_AND_PORT.fullmatch(self._address or "")
+        if found is None:
+            return
+        try:
+            socket.create_connection((found[1].strip("[]"), int(found[2])), _ANSWER_SECONDS).close()
+        except (OSError, OverflowError) as problem:
+            raise InvalidParameterError(
+                f"no Ray cluster answers at {self._address!r} within {_ANSWER_SECONDS} seconds "
+                f"({problem}), so nothing was run: check host and port, and that this machine can "
+                "reach them, or use another executor"
+            ) from None
 
     def room(self) -> int:
         """As many as `queued` allows; Ray decides when they run."""

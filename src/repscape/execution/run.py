@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -72,13 +73,43 @@ def run_tasks(
     StoreNotWritableError
         If the store is on a full or read-only disk: nothing that a task made could be kept.
     """
+    with opened(executor, store) as engine:
+        return _Driver(Graph(tasks), store, engine, report, retries, lost_retries).run()
+
+
+@contextmanager
+def opened(executor: str | Executor, store: Store) -> Iterator[Executor]:
+    """An executor that several calls of `run_tasks` use one after the other.
+
+    It is opened once, so that one that cannot be used is an error before anything is done.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such executor, or it cannot be used.
+    """
+    if isinstance(executor, _Opened):
+        yield executor
+        return
     engine = get_executor(executor) if isinstance(executor, str) else executor
-    driver = _Driver(Graph(tasks), store, engine, report, retries, lost_retries)
     engine.open(store)
     try:
-        return driver.run()
+        yield _Opened(engine)
     finally:
         engine.close()
+
+
+class _Opened:
+    """An executor that is open already."""
+
+    def __init__(self, engine: Executor) -> None:
+        self.room, self.start, self.ended = engine.room, engine.start, engine.ended
+
+    def open(self, store: Store) -> None:
+        """It is."""
+
+    def close(self) -> None:
+        """Whoever opened it closes it."""
 
 
 class _Driver:

@@ -35,6 +35,8 @@ _COMMANDS = ("sbatch", "squeue", "scancel", "srun")
 _COMMAND_SECONDS = 60
 _LOG_LINES = 20
 _IDS_PER_COMMAND = 200
+_SITE = ("partition", "account", "qos", "constraint")
+_TRIES = 3
 # What sbatch says when it would take the job later.
 _TRY_AGAIN = re.compile(r"limit|temporar|timed out|try again|unable to contact", re.IGNORECASE)
 
@@ -121,6 +123,7 @@ class SlurmExecutor:
         setup: Sequence[str] = (),
         options: Mapping[str, Any] | None = None,
     ) -> None:
+        self._site_options = {"requeue": True, **(options or {})}
         self._site = {
             "partition": partition,
             "account": account,
@@ -128,7 +131,7 @@ class SlurmExecutor:
             "constraint": constraint,
             "setup": list(setup) or None,
             "array_parallelism": jobs_at_once,
-            "additional_parameters": {"requeue": True, **(options or {})},
+            "additional_parameters": self._site_options,
         }
         self._minutes, self._memory = minutes, memory
         self._folder = None if folder is None else Path(folder)
@@ -143,9 +146,10 @@ class SlurmExecutor:
         self._ask_after = 0.0
 
     def open(self, store: Store) -> None:
-        """Look for SLURM and its limit of array sizes.
+        """Look for SLURM, ask it whether it would take a job, and for its limit of array sizes.
 
-        Raises `InvalidParameterError` if submitit or SLURM's commands are not there.
+        Raises `InvalidParameterError` if submitit or SLURM's commands are not there, or if SLURM
+        would refuse a job: nothing has run then.
         """
         _submitit()
         missing = [name for name in _COMMANDS if shutil.which(name) is None]
@@ -154,6 +158,7 @@ class SlurmExecutor:
                 f"this is no machine from which SLURM jobs can be submitted: {', '.join(missing)} "
                 "not found; log in to a submit node, or use another executor"
             )
+        self._try_out()
         self._store = store
         if self._folder is None:
             self._folder = store.root.absolute().with_name(f"{store.root.name}-slurm")
@@ -200,6 +205,27 @@ class SlurmExecutor:
         for start in range(0, len(ids), _IDS_PER_COMMAND):
             _run("scancel", *ids[start : start + _IDS_PER_COMMAND])
         self._jobs.clear()
+
+    def _try_out(self) -> None:
+        """Have `sbatch` check a job of this partition, account, … without submitting it."""
+        site = {name: self._site[name] for name in _SITE if self._site[name] is not None}
+        site |= self._site_options
+        asked = [
+            f"--{name}" if value is True else f"--{name}={value}" for name, value in site.items()
+        ]
+        for left in reversed(range(_TRIES)):
+            done = _completed("sbatch", "--test-only", *asked, "--wrap=true")
+            if done is not None and done.returncode == 0:
+                return
+            said = "no answer" if done is None else _last_line(done.stderr)
+            if left and (done is None or _TRY_AGAIN.search(said)):
+                time.sleep(self._poll_seconds)
+                continue
+            raise InvalidParameterError(
+                f"SLURM takes no jobs from here, so nothing was run: `sbatch {' '.join(asked)}` "
+                f"says {said!r}; mend partition, account or options of the executor, or use "
+                "another one"
+            )
 
     def _submit(self, resources: Resources, tasks: Sequence[Task]) -> None:
         assert self._store is not None
@@ -289,13 +315,18 @@ def _listed_jobs() -> dict[str, str] | None:
 
 def _run(*command: str) -> str | None:
     """What a command of SLURM prints; None if it fails."""
+    done = _completed(*command)
+    return done.stdout if done is not None and done.returncode == 0 else None
+
+
+def _completed(*command: str) -> subprocess.CompletedProcess[str] | None:
+    """A command of SLURM that has ended; None if it cannot be run or does not end."""
     try:
-        done = subprocess.run(
+        return subprocess.run(
             command, capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def _tail(log: Path) -> str:

@@ -195,6 +195,14 @@ def read_leases(root: Path) -> dict[str, Holder]:
     return found
 
 
+def seconds_since_beat(root: Path, name: str) -> float | None:
+    """How long ago a lease was renewed, by the time of its file; None if it was given back."""
+    try:
+        return time.time() - (root / _FOLDER / name).stat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
 def _create(path: Path, content: bytes) -> bool:
     """Make a file with this content unless there is one; nobody sees a part of it."""
     draft = temporary_path(path.parent, path.name)

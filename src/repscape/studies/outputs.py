@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from repscape.measures.base import get_measure
 from repscape.report.html import write_report
 from repscape.report.page import GlossaryEntry, Headline, Report, Section
 from repscape.store.manifest import library_versions
 from repscape.store.tables import as_parquet
 from repscape.studies.provenance import Provenance, sidecar
+from repscape.studies.recompute import IN_THE_FOLDER
+from repscape.studies.snapshot import write_study
 from repscape.studies.steps.analyse import analysis_tables
 from repscape.studies.steps.base import Part
 from repscape.tasks import digest_json
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from repscape.studies.phases import Beginning, End
     from repscape.studies.study import Study
 
-OUTPUTS_VERSION = 1
+OUTPUTS_VERSION = 2
 MANIFEST = "outputs.json"
 
 
@@ -59,7 +59,6 @@ class Results:
     beginning: Beginning
     end: End
     store: Store
-    command: str
     missing: Sequence[Missing] = ()
 
     def keys(self) -> dict[str, str]:
@@ -117,7 +116,6 @@ def _inputs(results: Results, keys: Mapping[str, str]) -> Any:
         "version": OUTPUTS_VERSION,
         "libraries": library_versions(),
         "study": study.digest,
-        "command": results.command,
         "tables": dict(keys),
         "missing": [asdict(one) for one in results.missing],
     }
@@ -153,8 +151,7 @@ class _Writer:
     def write(self) -> list[Headline]:
         (self.folder / "tables").mkdir(parents=True, exist_ok=True)
         (self.folder / "figures").mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(self.study.source.content, sort_keys=False, allow_unicode=True)
-        self._write_text("study.yaml", text)
+        self.files.append(write_study(self.folder, self.study))
         for name, table in self.tables.items():
             self._write_table(name, table)
         self._write_figures()
@@ -180,7 +177,7 @@ class _Writer:
             what=what,
             study=study.name,
             study_digest=study.digest,
-            command=self.results.command,
+            command=IN_THE_FOLDER,
             inputs={name: self.keys[name] for name in tables if name in self.keys},
             models=dict(beginning.revisions),
             data=data,
@@ -248,7 +245,7 @@ class _Writer:
             "digest of the study": what.study_digest,
             "digest of the tables": digest_json(what.inputs),
             "versions": ", ".join(f"{k} {v}" for k, v in what.versions.items()),
-            "recompute": what.command,
+            "recompute": f"{what.command} (in this folder; repscape trace says it for any other)",
         }
 
     def _write_text(self, name: str, text: str) -> None:

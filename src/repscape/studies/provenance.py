@@ -32,7 +32,7 @@ class Provenance:
     study, study_digest : str
         Name and digest of the study.
     command : str
-        The one command that recomputes it; `study.yaml` lies in the output folder.
+        The one command that recomputes it, in the output folder; see `recompute_command`.
     inputs : mapping of role to key
         The artefacts that it was made from.
     models, data : mapping of name to revision

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repscape.errors import InvalidParameterError, did_you_mean
-from repscape.execution.run import run_tasks
+from repscape.execution.run import opened, run_tasks
 from repscape.store import Store
 from repscape.studies.covers import Covers
+from repscape.studies.drivers import driving
 from repscape.studies.first_phase import begin
 from repscape.studies.outputs import Missing, Results, Written, write_outputs
-from repscape.studies.phases import Beginning, Group, Middle
+from repscape.studies.phases import Beginning, End, Group, Middle
 from repscape.studies.schema import STAGES
 from repscape.studies.second_phase import continue_
 from repscape.studies.snapshot import write_snapshot
@@ -81,7 +81,6 @@ def run_study(
     executor: str | Executor = "inline",
     *,
     only: str | None = None,
-    command: str | None = None,
     tell: Tell | None = None,
     on_phase: Callable[[Sequence[Task]], None] | None = None,
     on_write: Callable[[], None] | None = None,
@@ -100,8 +99,6 @@ def run_study(
     only : str, optional
         One stage; what its tasks need is made too. `"report"` runs nothing: the outputs are
         written from what the store has.
-    command : str, optional
-        What recomputes the study; by default `repscape run study.yaml`, the copy in `out`.
     tell : callable (Event), optional
         Told what happens to every task.
     on_phase : callable (tasks), optional
@@ -109,7 +106,7 @@ def run_study(
     on_write : callable (), optional
         Called before outputs are written; not if they stand already.
     """
-    return _Run(study, out, store, executor, only, command, tell, on_phase, on_write).run()
+    return _Run(study, out, store, executor, only, tell, on_phase, on_write).run()
 
 
 class _Run:
@@ -120,7 +117,6 @@ class _Run:
         store: Store,
         executor: str | Executor,
         only: str | None,
-        command: str | None,
         tell: Tell | None,
         on_phase: Callable[[Sequence[Task]], None] | None,
         on_write: Callable[[], None] | None,
@@ -131,28 +127,43 @@ class _Run:
             )
         self.study, self.out, self.store, self.executor = study, out, store, executor
         self.only, self.tell, self.on_phase, self.on_write = only, tell, on_phase, on_write
-        self.command = command or "repscape run study.yaml"
         self.tally = _Tally()
 
     def run(self) -> StudyResult:
+        if self.only == "report":
+            return self._write(*self._compute())
+        with opened(self.executor, self.store) as self.executor, driving(self.out, self.store):
+            found = self._compute()
+        return self._write(*found)
+
+    def _compute(self) -> tuple[Beginning, Middle | None, End | None]:
+        """Execute the phases; None for those that were not asked for."""
         beginning = begin(self.study)
-        self._announce(beginning)
+        if self.only != "report":
+            self._announce(beginning)
         self._execute(beginning.tasks)
         if self._is_over("train", "extract"):
-            return self._result(beginning, None)
+            return beginning, None, None
         there = [one for one in beginning.extractions if self.store.has(one.task.key)]
         covers = Covers(self.store, record=self.only != "report")
         middle = continue_(self.study, there, covers)
         self._execute(middle.tasks)
         if self._is_over("compare", "describe"):
-            return self._result(beginning, None)
+            return beginning, middle, None
         groups = with_what_is_there(middle, self.store)
         last = end(self.study, _with_evaluations(beginning, self.store), groups)
         self._execute(last.tasks)
-        if self._is_over("tables", "analyse"):
+        return beginning, middle, None if self._is_over("tables", "analyse") else last
+
+    def _write(self, beginning: Beginning, middle: Middle | None, last: End | None) -> StudyResult:
+        """Write the outputs, unless nothing could be extracted: an empty report says nothing."""
+        nothing = self.only is None and not any(
+            self.store.has(one.task.key) for one in beginning.extractions
+        )
+        if middle is None or last is None or nothing:
             return self._result(beginning, None)
         missing = self._missing(beginning, middle)
-        results = Results(self.study, beginning, last, self.store, self.command, missing)
+        results = Results(self.study, beginning, last, self.store, missing)
         again = self.only == "report"
         written = write_outputs(self.out, results, again, self.on_write)
         return self._result(beginning, written)
@@ -247,10 +258,3 @@ def _because(task: Task, reasons: Mapping[str, str]) -> str:
         if needed.key in reasons:
             return f"{needed.label!r}, which it needs, failed"
     return "it has not been computed yet"
-
-
-def recompute_command(name: str, settings: Sequence[str], builtin: bool) -> str:
-    """The one command that computes a study again, whatever the folder."""
-    if builtin and not settings:
-        return shlex.join(["repscape", "run", name])
-    return "repscape run study.yaml"

@@ -1,4 +1,4 @@
-"""What `repscape status` reads: the tasks of a run, written down before it begins."""
+"""What a run writes down before it begins: the study, its tasks, where its store is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repscape.errors import UnreadableFileError
+from repscape.errors import RepscapeError, StudyError, UnreadableFileError
+from repscape.studies.yaml_file import dump_source, read_source
 
 if TYPE_CHECKING:
     from repscape.store import Store
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from repscape.tasks import Task
 
 NAME = "tasks.json"
+STUDY = "study.yaml"
 
 
 @dataclass(frozen=True)
@@ -31,22 +33,26 @@ class Planned:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The tasks of a run, and where their artefacts go."""
+    """The tasks of a run, where their artefacts go, and from where it was started."""
 
     study: str
     store: Path
+    started_in: Path
     tasks: tuple[Planned, ...]
 
 
 def write_snapshot(out: Path, study: Study, store: Store, tasks: Sequence[Task]) -> None:
-    """Write down the tasks of a run."""
+    """Write down the study and the tasks of a run; paths as seen from the output folder."""
     out.mkdir(parents=True, exist_ok=True)
-    root = os.path.relpath(store.root.absolute(), out.absolute())
+    write_study(out, study)
     rows = [[task.key, task.recipe.kind, task.stage, task.label] for task in tasks]
-    text = json.dumps({"study": study.name, "store": root, "tasks": rows}, ensure_ascii=False)
-    partial = out / f".{NAME}.{os.getpid()}"
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(out / NAME)
+    content = {
+        "study": study.name,
+        "store": _seen_from(out, store.root),
+        "started_in": _seen_from(out, Path.cwd()),
+        "tasks": rows,
+    }
+    _replace(out / NAME, json.dumps(content, ensure_ascii=False) + "\n")
 
 
 def read_snapshot(out: Path) -> Snapshot:
@@ -61,10 +67,51 @@ def read_snapshot(out: Path) -> Snapshot:
     try:
         known = json.loads(path.read_bytes())
         tasks = tuple(Planned(*row) for row in known["tasks"])
-        return Snapshot(known["study"], out / known["store"], tasks)
+        started_in = out / known.get("started_in", ".")
+        return Snapshot(known["study"], out / known["store"], started_in, tasks)
     except FileNotFoundError:
         raise UnreadableFileError(
             f"{out}: no study has been run into this folder; give the folder of `repscape run`"
         ) from None
     except (ValueError, KeyError, TypeError) as problem:
         raise UnreadableFileError(f"{path} does not say what was run: {problem!r}") from None
+
+
+def write_study(out: Path, study: Study) -> Path:
+    """Write the study, with what `--set` changed, as `OUT/study.yaml`, and return the path.
+
+    A file that says the same is left as it is, with its comments.
+
+    Raises
+    ------
+    StudyError
+        If that is the very file that was read, and `--set` has changed the study.
+    """
+    path = out / STUDY
+    if _says(path, study):
+        return path
+    given = Path(study.source.name)
+    if path.exists() and given.exists() and path.samefile(given):
+        raise StudyError(
+            f"{path}: this is the study file itself, and the study that --set makes of it would "
+            "be written over it: give another folder with --out, or change the file"
+        )
+    _replace(path, dump_source(study.source.content))
+    return path
+
+
+def _says(path: Path, study: Study) -> bool:
+    try:
+        return read_source(path).content == study.source.content
+    except RepscapeError:
+        return False  # there is none, or one that something else wrote
+
+
+def _seen_from(out: Path, path: Path) -> str:
+    return os.path.relpath(path.absolute(), out.absolute())
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

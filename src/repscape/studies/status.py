@@ -10,6 +10,7 @@ from repscape.execution.ledger import read_failures
 from repscape.execution.outcomes import Failure
 from repscape.store import Store
 from repscape.store.leases import read_leases
+from repscape.studies.drivers import drivers
 from repscape.studies.snapshot import Planned, Snapshot, read_snapshot
 
 
@@ -39,6 +40,8 @@ class Status:
     stages : tuple of StageStatus
     running : mapping of label to text
         Who is at it.
+    drivers : tuple of str
+        The runs that are alive: host and process.
     failures : tuple of Failure
         Of tasks that have no artefact.
     report : path, optional
@@ -48,6 +51,7 @@ class Status:
     study: str
     stages: tuple[StageStatus, ...]
     running: Mapping[str, str]
+    drivers: tuple[str, ...]
     failures: tuple[Failure, ...]
     report: Path | None
 
@@ -80,6 +84,7 @@ def study_status(out: Path) -> Status:
         snapshot.study,
         stages,
         {labels[key]: who for key, who in running.items()},
+        drivers(out, store),
         tuple(one for key, one in failures.items() if key in labels and key not in running),
         report if report.is_file() else None,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
 from repscape.compute.memory import parse_bytes
@@ -13,8 +12,8 @@ from repscape.errors import RepscapeError, StudyError, did_you_mean
 from repscape.geometry.base import get_descriptor
 from repscape.geometry.presets import PRESETS
 from repscape.measures.base import get_measure
-from repscape.studies.builtin_studies import builtin_path
 from repscape.studies.expand import expand
+from repscape.studies.places import find_study
 from repscape.studies.problems import check
 from repscape.studies.schema import (
     DataEntry,
@@ -152,7 +151,7 @@ class Study:
 
 
 def load_study(name: str, settings: Sequence[str] = ()) -> Study:
-    """Read a study file, or the built-in study of this name, and check all of it.
+    """Read a study file, a built-in study or that of an output folder, and check all of it.
 
     Raises
     ------
@@ -161,15 +160,7 @@ def load_study(name: str, settings: Sequence[str] = ()) -> Study:
     UnreadableFileError
         If there is no such file.
     """
-    return as_study(with_settings(read_source(study_path(name)), settings))
-
-
-def study_path(name: str) -> Path:
-    """The file of a study: as given, or of the built-in study of this name."""
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
-        return path
-    return builtin_path(name)
+    return as_study(with_settings(read_source(find_study(name).file), settings))
 
 
 def as_study(source: Source) -> Study:

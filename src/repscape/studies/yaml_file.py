@@ -47,6 +47,22 @@ def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
     return float(node.value)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes the text that `_Loader` would read as something else."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+
+for _tag, (_pattern, _first) in _LITERALS.items():
+    _Dumper.add_implicit_resolver(_tag, re.compile(_pattern), _first)
+
+
+def dump_source(content: Mapping[str, Any]) -> str:
+    """The text of a study file with this content, which `parse_source` reads back."""
+    text = yaml.dump(dict(content), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return str(text)
+
+
 _Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 _Loader.add_constructor("tag:yaml.org,2002:float", _number)
 
