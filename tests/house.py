@@ -31,6 +31,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "published_profile",
         "catalogue",
         "pairwise",
+        "tiles",
         "testing",
         "conformance_descriptors",
     ),
