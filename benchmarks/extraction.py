@@ -3,7 +3,7 @@
     python benchmarks/extraction.py memory     # each n in a process of its own
     python benchmarks/extraction.py time       # ratios of processor time, interleaved, one thread
 
-Memory grows by the ids alone: those of the data, and a few copies while a layer is committed.
+Memory grows by the ids alone, which stand in it once, for the data and all layers together.
 Samples are made from their row numbers, so that nothing but the extraction holds any.
 Four layers of 256 features are streamed into a store in shards of 1,000 rows; the peak is that of
 the whole process.

@@ -25,6 +25,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("data",),
     (
         "compare",
+        "similarities",
         "describe",
         "profile",
         "between_layers",
@@ -42,6 +43,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("compute",),
     (
         "representation",
+        "sample_ids",
         "score",
         "transforms",
         "tables",

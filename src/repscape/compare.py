@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 import torch
 
 from repscape.compute.arrays import as_tensor, check_finite
@@ -41,7 +39,8 @@ from repscape.significance.many_intervals import (
 from repscape.significance.null import check_null_name, null_of
 from repscape.significance.permutations import Partition, Permutations, partition
 from repscape.significance.prepared import prepare_state
-from repscape.tables import INTERVAL_COLUMNS, NULL_COLUMNS, SIMILARITY_COLUMNS
+from repscape.similarities import Similarities
+from repscape.tables import INTERVAL_COLUMNS, NULL_COLUMNS, SIMILARITY_COLUMNS, tag_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,8 +104,7 @@ def compare(
     UndefinedNullError
         The measure has no permutation null, or no bootstrap.
 
-    >>> import numpy as np
-    >>> x = np.random.default_rng(0).normal(size=(100, 8))
+    >>>     >>> x = np.random.default_rng(0).normal(size=(100, 8))
     >>> print(compare(x, 3 * x[:, ::-1] + 1, "cka"))
     cka[kernel=linear,debiased=true]@1 = 1  (n=100, similarity)
     """
@@ -154,56 +152,6 @@ def _permutations(
         partition(rep, groups, "groups"),
         partition(rep, blocks, "blocks"),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Similarities:
-    """Scores of many pairs: `table` is tidy, one row per number (columns: `repscape.tables`)."""
-
-    table: pd.DataFrame
-    row_names: tuple[str, ...]
-    column_names: tuple[str, ...]
-    rows_are_columns: bool = True
-
-    def to_matrix(self, measure: str | Measure[Any] | None = None) -> pd.DataFrame:
-        """The scores of one measure as rows × columns.
-
-        Where the rows are the columns, a symmetric measure fills both triangles, and the
-        diagonal holds the score of a representation with itself where that is known without
-        computing it: the best of the measure's range. Pairs that were not asked for or have no
-        score are NaN.
-        """
-        import pandas as pd
-
-        chosen = self._choose(measure)
-        matrix = pd.DataFrame(np.nan, index=list(self.row_names), columns=list(self.column_names))
-        part = self.table[self.table["measure"] == chosen.name]
-        for a, b, value in zip(part["rep_a"], part["rep_b"], part["value"], strict=True):
-            matrix.loc[a, b] = value
-            if chosen.declared.symmetric and self.rows_are_columns:
-                matrix.loc[b, a] = value
-        if chosen.declared.self_is_best and self.rows_are_columns:
-            low, high = chosen.declared.range
-            best = high if chosen.declared.kind == "similarity" else low
-            scored = part.loc[part["value"].notna(), ["rep_a", "rep_b"]].to_numpy().ravel()
-            for name in {*scored}:
-                matrix.loc[name, name] = best
-        return matrix
-
-    def _choose(self, measure: str | Measure[Any] | None) -> Measure[Any]:
-        present = list(dict.fromkeys(self.table["measure"]))
-        if measure is None:
-            if len(present) != 1:
-                raise InvalidParameterError(
-                    f"the table holds {len(present)} measures: choose one of {', '.join(present)}"
-                )
-            return get_measure(present[0])
-        chosen = get_measure(measure)
-        if chosen.name not in present:
-            raise UnknownNameError(
-                f"the table has no {chosen.name!r}: {did_you_mean(chosen.name, present)}"
-            )
-        return chosen
 
 
 def similarity_matrix(
@@ -264,6 +212,13 @@ def similarity_matrix(
     chosen = [
         get_measure(m) for m in ([measures] if isinstance(measures, (str, Measure)) else measures)
     ]
+    if not chosen:
+        raise InvalidParameterError("no measure was named: give at least one, e.g. 'cka'")
+    if same and pairs is None and len(named_rows) == 1:
+        raise InvalidParameterError(
+            "rows holds one representation, which has no other to be compared with: give at least "
+            "two, or columns"
+        )
     offset = 0 if same else len(named_rows)
     asked = _pair_positions(list(named_rows), list(named_columns), pairs, same)
     names = [*named_rows, *([] if same else named_columns)]
@@ -399,7 +354,8 @@ def _record(
         "reason": str(outcome) if missing else None,
     }
     for side, rep in (("a", a), ("b", b)):
-        record.update({f"{tag}_{side}": value for tag, value in rep.origin.tags.items()})
+        for tag, value in rep.origin.tags.items():
+            record[tag_column(tag, SIMILARITY_COLUMNS, f"_{side}")] = value
     return record
 
 

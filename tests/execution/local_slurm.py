@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -62,17 +61,19 @@ def _configure(folder: Path) -> Path:
 
 @contextmanager
 def _munge(folder: Path) -> Iterator[None]:
-    """Munged as it is, or one of our own while this lasts."""
-    if _munge_works():
-        yield
-        return
-    Path("/run/munge").mkdir(exist_ok=True)
-    shutil.chown("/run/munge", "munge", "munge")
-    command = ["runuser", "-u", "munge", "--", "munged", "--foreground"]
+    """A munged of our own, whatever else runs on this machine."""
+    socket_path, key = folder / "munge.socket", folder / "munge.key"
+    key.write_bytes(os.urandom(1024))
+    key.chmod(0o600)
+    files = {"socket": socket_path, "key-file": key}
+    files |= {f"{name}-file": folder / f"munged.{name}" for name in ("pid", "seed", "log")}
+    options = [f"--{name}={path}" for name, path in files.items()]
+    # By force: others cannot look into the folders of pytest, and need not.
+    command = ["munged", "--foreground", "--force", *options]
     with (folder / "munged.out").open("wb") as log:
         daemon = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        _wait_until(_munge_works, folder)
+        _wait_until(lambda: _munge_works(socket_path), folder)
         yield
     finally:
         _stop(daemon)
@@ -87,9 +88,10 @@ def _stop(daemon: subprocess.Popen[bytes]) -> None:
         daemon.wait()
 
 
-def _munge_works() -> bool:
-    command = "set -o pipefail; munge -n | unmunge"
-    return subprocess.run(["bash", "-c", command], capture_output=True, check=False).returncode == 0
+def _munge_works(socket_path: Path) -> bool:
+    command = 'set -o pipefail; munge -S "$0" -n | unmunge -S "$0"'
+    words = ["bash", "-c", command, str(socket_path)]
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
 def _said(environment: dict[str, str], *command: str) -> str:

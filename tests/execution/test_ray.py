@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
+from local_ray import SMALL, client_server, local_ray
 from micro_study import data_of, run_micro
 from small_tasks import array_task, begun, times_begun
 
@@ -23,19 +22,12 @@ from repscape.execution.run import run_tasks
 
 ray = pytest.mark.ray
 slow = pytest.mark.slow
-SMALL = {"object_store_memory": 80 * 2**20}
 
 
 @pytest.fixture
 def cluster(importable: None) -> Iterator[Any]:
-    import ray
-    from ray.cluster_utils import Cluster
-
-    head = {"num_cpus": 1, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args={**head, **SMALL})
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
+    with local_ray() as cluster:
+        yield cluster
 
 
 def processes_of(node: Any) -> list[psutil.Process]:
@@ -75,22 +67,6 @@ def test_a_node_that_is_killed_loses_its_task_and_the_run_goes_on(cluster, store
     assert "Ray lost the task" in retried.failure.message
     expected = {"long": 2, "last": 1, "broken": 1, **{task.label: 1 for task in others}}
     assert times_begun(log) == expected
-
-
-@contextlib.contextmanager
-def client_server(address: str) -> Iterator[str]:
-    """What `ray start --head` runs for clients from outside; yields its `ray://` address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = {"host": "127.0.0.1", "port": port, "mode": "legacy", "address": address}
-    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    server = subprocess.Popen([sys.executable, "-m", "ray.util.client.server", *words])
-    try:
-        yield f"ray://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 @ray

@@ -91,6 +91,21 @@ def test_the_scores_are_those_of_one_task(inline, tmp_path):
     assert Store(tmp_path / "store").keys("tile_sums") == []
 
 
+def test_where_the_null_is_beyond_its_budget_the_sweep_is_divided_and_the_table_says_so(
+    inline, tmp_path
+):
+    shutil.copytree(inline, tmp_path, dirs_exist_ok=True)
+    null = "significance={permutations: 20, budget: 1e6}"
+    settings = (*SPLIT[:2], null, *SPLIT[3:], "measures=[cka]")
+    assert run(tmp_path, settings=settings).complete
+    scores = pd.read_parquet(tmp_path / "out" / "tables" / "scores.parquet")
+    assert scores["p_value"].isna().all()
+    assert scores["null_reason"].str.contains("significance.budget is 1e\\+06").all()
+    before = pd.read_parquet(inline / "out" / "tables" / "scores.parquet")
+    assert list(scores["value"]) == list(before["value"][: len(scores)])
+    assert len(Store(tmp_path / "store").keys("tile_sums")) == 2 * GROUPS, "the same sums serve"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_bytes_do_not_depend_on_the_executor_or_the_number_of_workers(

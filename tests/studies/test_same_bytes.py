@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from micro import SETTINGS, run_micro, scored, tables
+from micro_study import data_of
 
 from repscape.store import Store
 
@@ -36,8 +37,30 @@ def start(folder: Path, out: str = "out") -> subprocess.Popen[bytes]:
 
 def test_processes(uninterrupted, tmp_path):
     assert run_micro(tmp_path, "processes").complete
-    assert tables(tmp_path) == tables(uninterrupted)
-    assert scored(tmp_path) == scored(uninterrupted)
+    assert_same(tmp_path, uninterrupted)
+
+
+@pytest.mark.slurm
+def test_slurm(uninterrupted, tmp_path, slurm):
+    done = run_micro(tmp_path, slurm)
+    assert done.complete
+    assert len(list((tmp_path / "store-slurm").glob("*_result.pkl"))) == done.made
+    assert_same(tmp_path, uninterrupted)
+
+
+@pytest.mark.ray
+def test_ray(uninterrupted, tmp_path, ray_cluster):
+    """On both nodes."""
+    assert run_micro(tmp_path, ray_cluster).complete
+    assert_same(tmp_path, uninterrupted)
+
+
+def assert_same(folder: Path, expected: Path) -> None:
+    """Every table, and all that the store has: weights, representations, scores, figures' data."""
+    assert tables(folder) == tables(expected)
+    found, wanted = (data_of(one / "store") for one in (folder, expected))
+    assert found.keys() == wanted.keys()
+    assert [name for name in found if found[name] != wanted[name]] == []
 
 
 def test_a_run_that_is_killed_at_random_moments_ends_with_the_same_bytes(uninterrupted, tmp_path):

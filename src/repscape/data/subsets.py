@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from repscape.errors import InvalidParameterError, MissingLabelsError, SampleMismatchError
-from repscape.representation import digest_ids
+from repscape.sample_ids import digest_ids
 
 
 class Drawable(Protocol):

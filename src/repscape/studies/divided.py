@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT
-from repscape.studies.estimate import Size, count_layer_pairs, sweep_operations
+from repscape.measures.base import get_measure
+from repscape.studies.estimate import Size, count_layer_pairs, null_operations, sweep_operations
 from repscape.studies.steps import tiles as tiles_step
 from repscape.tasks import Recipe, Task
 from repscape.tiles import division_of, is_tiled, needs_fitting
@@ -30,15 +31,15 @@ def divided(
     """The part with the division of its sweep, if that takes more operations than `split` says.
 
     Sizes decide, and what the study says: neither the executor nor the number of workers. Scores
-    with a null are left whole, since permutations take most of their time (`group` divides
+    that get a null are left whole, since permutations take most of their time (`group` divides
     those).
     """
     settings = study.file.compare
-    if settings.split is None or family["null"] is not None or not is_tiled(family["measure"]):
+    if settings.split is None or not is_tiled(family["measure"]):
         return part
     sizes = {key: size(by_key[key]) for key in part.keys}
     known = [one for one in sizes.values() if one is not None]
-    if len(known) < len(sizes):
+    if len(known) < len(sizes) or _gets_null(family, known):
         return part
     n, widths = max(one.n for one in known), [d for one in known for d in one.widths]
     pairs = count_layer_pairs(part, sizes, family["which"])
@@ -46,6 +47,16 @@ def divided(
     limit = settings.memory_limit or DEFAULT_MEMORY_LIMIT
     found = division_of(family["measure"], n, widths, operations, settings.split, limit)
     return replace(part, division=found)
+
+
+def _gets_null(family: Mapping[str, Any], sizes: Sequence[Size]) -> bool:
+    """Whether the null of any two layers is within its budget."""
+    null = family["null"]
+    if null is None or null["budget"] is None:
+        return null is not None
+    n, d = min(one.n for one in sizes), min(min(one.widths) for one in sizes)
+    measure = get_measure(family["measure"])
+    return null_operations(measure, n, d, null["n_permutations"]) <= float(null["budget"])
 
 
 def group_tasks(

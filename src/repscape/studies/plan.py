@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from repscape.measures.base import get_measure
 from repscape.studies.covers import Covers
 from repscape.studies.estimate import (
     UNKNOWN,
@@ -15,6 +16,7 @@ from repscape.studies.estimate import (
     cost_of_profile,
     cost_of_scores,
     count_layer_pairs,
+    null_operations,
     size_of,
 )
 from repscape.studies.first_phase import begin
@@ -95,11 +97,18 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study will do."""
+    """What a study will do.
+
+    Attributes
+    ----------
+    without_null : tuple of str
+        A line for each measure whose scores get no null, and why.
+    """
 
     study: Study
     stages: tuple[StagePlan, ...]
     unresolved: tuple[Unresolved, ...] = ()
+    without_null: tuple[str, ...] = ()
 
     @property
     def tasks(self) -> int:
@@ -133,7 +142,8 @@ def plan_study(study: Study, store: Store | None) -> Plan:
     for task in (*beginning.tasks, *middle.tasks, *last.tasks):
         by_stage[task.stage].append(PlannedTask(task, task.key in done, costs.of(task)))
     stages = tuple(StagePlan(stage, tuple(tasks)) for stage, tasks in by_stage.items() if tasks)
-    return Plan(study, stages, beginning.unresolved)
+    without_null = tuple(dict.fromkeys(costs.without_null(middle.groups)))
+    return Plan(study, stages, beginning.unresolved, without_null)
 
 
 class _Costs:
@@ -186,9 +196,35 @@ class _Costs:
             sizes,
             count,
             null.get("n_permutations", 0),
+            null.get("budget"),
             self.study.file.compare.memory_limit,
         )
         return cost if part.division is None else _share(cost, part.division.groups, sizes)
+
+    def without_null(self, groups: Sequence[Group]) -> Iterator[str]:
+        """A line for each measure whose scores were to get a null, and will not."""
+        significance = self.study.file.significance
+        for group in groups:
+            if significance is None or group.what != "scores":
+                continue
+            measure = get_measure(group.name)
+            if group.name in self.study.calibrated and not measure.declared.matches_samples:
+                yield (
+                    f"{group.name}: no null, since its score does not depend on which sample is "
+                    "paired with which"
+                )
+            known = [self.sizes.get(one.task.key) for one in group.extractions]
+            sizes = [size for size in known if size is not None]
+            budget = significance.affordable
+            if not sizes or budget is None or group.name not in self.study.calibrated:
+                continue
+            n, d = max(size.n for size in sizes), max(max(size.widths) for size in sizes)
+            cost = null_operations(measure, n, d, significance.permutations)
+            if cost > budget:
+                yield (
+                    f"{group.name} on {group.data.name}: no null of the widest layers, which would "
+                    f"take {cost:.0e} operations for each two (significance.budget: {budget:.0e})"
+                )
 
 
 def _share(cost: Cost, groups: int, sizes: Sequence[Size | None]) -> Cost:

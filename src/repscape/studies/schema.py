@@ -15,6 +15,8 @@ STAGES: tuple[str, ...] = get_args(Stage)
 """The stages of a study, in the order in which they run."""
 SPLIT_OPERATIONS = 1e13
 """About eight minutes of one core."""
+DEFAULT_BUDGET = 1e10
+"""Operations for the null of two layers: about half a second of one core."""
 
 
 class Strict(BaseModel):
@@ -174,11 +176,23 @@ class Significance(Strict):
     method: Literal["permutation"] = Field(
         default="permutation", description="random pairing of samples"
     )
-    permutations: int = Field(default=200, ge=1, description="how many")
+    permutations: int = Field(default=100, ge=1, description="how many")
     seed: int = Field(default=0, ge=0, description="of the permutations")
     measures: Names | None = Field(
         default=None, description="only these; by default all that have a null"
     )
+    budget: float | None = Field(
+        default=None,
+        gt=0,
+        description="operations that the null of two layers may take, 1e10 where no measures are "
+        "named (about half a second), else unlimited; beyond it there is none, and the table says "
+        "so",
+    )
+
+    @property
+    def affordable(self) -> float | None:
+        """The operations that the null of two layers may take; None: any number."""
+        return DEFAULT_BUDGET if self.budget is None and self.measures is None else self.budget
 
 
 class Use(Strict):
@@ -229,7 +243,7 @@ class StudyFile(Strict):
     measures: Names = Field(default=(), description="printable names, see `repscape measures`")
     compare: CompareSettings = Field(default=CompareSettings(), description="which pairs")
     significance: Annotated[Significance | None, BeforeValidator(_off)] = Field(
-        default=None, description="nulls and p-values; off by default"
+        default=Significance(), description="nulls and p-values; `none` switches them off"
     )
     descriptors: Names = Field(default=(), description="printable names, e.g. gride")
     describe: DescribeSettings = Field(default=DescribeSettings(), description="how")

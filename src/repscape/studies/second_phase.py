@@ -37,6 +37,7 @@ def _scores(
             "null": significance.method,
             "n_permutations": significance.permutations,
             "seed": significance.seed,
+            "budget": significance.affordable,
         }
     family = {
         "measure": measure,

@@ -12,8 +12,10 @@ from repscape.errors import SampleMismatchError
 from repscape.measures.base import Measure, get_measure
 from repscape.pairwise import score_pairs
 from repscape.representation import Representation, aligned
+from repscape.studies.estimate import null_operations
 from repscape.studies.pairs import Pairs
 from repscape.studies.steps.layers import load_layers
+from repscape.tables import NULL_COLUMNS
 from repscape.tasks import Task
 
 if TYPE_CHECKING:
@@ -39,9 +41,10 @@ def run_scores(store: Store, task: Task) -> None:
         "align": known["align"],
         "memory_limit": limit,
         "device": arguments["device"],
-        **(known["null"] or {}),
     }
-    table = score_layers(layers, measure, pairs, settings, _scorer(store, task, part))
+    table = score_with_nulls(
+        layers, measure, pairs, settings, known["null"], _scorer(store, task, part)
+    )
     beside = {
         "seconds": round(time.perf_counter() - begin, 3),
         "threads": task.resources.cpus,
@@ -58,6 +61,68 @@ def _scorer(store: Store, task: Task, part: Pairs) -> Scorer | None:
     from repscape.studies.steps.tiles import SumsOfGroups
 
     return SumsOfGroups(store, task.recipe.inputs, part.division.groups).scorer
+
+
+def score_with_nulls(
+    layers: Mapping[str, Representation],
+    measure: Measure[Any],
+    pairs: Sequence[tuple[int, int]],
+    settings: Mapping[str, Any],
+    null: Mapping[str, Any] | None,
+    scorer: Scorer | None = None,
+) -> pd.DataFrame:
+    """Score the pairs with their nulls, as far as these are within the budget; else say so.
+
+    All layer pairs of two models are within it, or none: the best of them has a null of its own.
+    With a `scorer` (see `score_layers`) there are none, since only such sweeps are divided whose
+    nulls are beyond the budget.
+    """
+    import pandas as pd
+
+    if null is None:
+        return score_layers(layers, measure, pairs, settings, scorer)
+    settings_of_null = {key: value for key, value in null.items() if key != "budget"}
+    cost = _null_costs(list(layers.values()), measure, pairs, null["n_permutations"])
+    budget = null["budget"]
+    dear = [] if budget is None else [pair for pair in pairs if cost[pair] > budget]
+    if scorer is not None:
+        dear = list(pairs)
+    if not dear:
+        return score_layers(layers, measure, pairs, {**settings, **settings_of_null})
+    pieces = []
+    within = [] if scorer is not None else [pair for pair in pairs if cost[pair] <= budget]
+    if within:
+        pieces.append(score_layers(layers, measure, within, {**settings, **settings_of_null}))
+    beyond = score_layers(layers, measure, dear, settings, scorer)
+    reason = _too_dear(max(cost[pair] for pair in dear), budget)
+    pieces.append(beyond.reindex(columns=[*beyond, *NULL_COLUMNS]).assign(null_reason=reason))
+    return pieces[0] if len(pieces) == 1 else pd.concat(pieces, ignore_index=True)
+
+
+def _null_costs(
+    layers: Sequence[Representation],
+    measure: Measure[Any],
+    pairs: Sequence[tuple[int, int]],
+    permutations: int,
+) -> dict[tuple[int, int], float]:
+    """What the null of every pair takes: that of the widest layers of its two models."""
+    widest: dict[str | None, int] = {}
+    for rep in layers:
+        widest[rep.origin.model] = max(rep.d, widest.get(rep.origin.model, 0))
+    found = {}
+    for a, b in pairs:
+        first, second = layers[a], layers[b]
+        d = max(widest[first.origin.model], widest[second.origin.model])
+        found[a, b] = null_operations(measure, max(first.n, second.n), d, permutations)
+    return found
+
+
+def _too_dear(cost: float, budget: float) -> str:
+    return (
+        f"the null of two layers would take up to {cost:.1e} operations, and significance.budget "
+        f"is {budget:.0e}: raise it, ask for fewer permutations, or name the measure in "
+        "significance.measures"
+    )
 
 
 def score_layers(
