@@ -32,6 +32,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "published_profile",
         "catalogue",
         "pairwise",
+        "tiles",
         "testing",
         "conformance",
     ),

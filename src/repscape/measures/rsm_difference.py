@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -16,6 +16,7 @@ from repscape.errors import RepscapeError, UndefinedScoreError
 from repscape.measures.base import MEASURES, Measure, MeasureSpec, Outcome, Request, Sweep
 from repscape.measures.gram_family import GramMeasure, gram_sweep
 from repscape.measures.rdm import dissimilarities
+from repscape.measures.tiled import Sums
 from repscape.registry import Citation, parameter
 
 _NEARLY_EQUAL = 1e-4
@@ -113,6 +114,13 @@ class RSMDifference(GramMeasure):
         memory_limit: int,
     ) -> list[torch.Tensor | RepscapeError]:
         return Measure.permuted_pairs(self, states, pairs, orders, memory_limit)
+
+    def scores_of_sums(self, request: Request, groups: Iterable[Sums]) -> list[Outcome]:  # noqa: D102
+        found = super().scores_of_sums(request, groups)
+        return [
+            _settled(request, pair, outcome)
+            for pair, outcome in zip(request.pairs, found, strict=True)
+        ]
 
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:
         """The norm from the three inner products; raises `TooAlikeError` if that loses digits."""
