@@ -6,7 +6,7 @@ that the store has, else from what the study file or the training step says to `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,6 +17,7 @@ from repscape.measures.rotation import RotationMeasure
 
 if TYPE_CHECKING:
     from repscape.store import Store
+    from repscape.studies.pairs import Pairs
     from repscape.studies.phases import Extraction
 
 CPU_RATE = 2e10
@@ -120,6 +121,31 @@ def cost_of_scores(
     inputs = FLOAT * n * sum(widths)
     held = min(_states(chosen, n, widths), limit)
     return Cost(operations, ROW_BYTES * pairs, inputs + held)
+
+
+def sweep_operations(measure: str, n: int, widths: Sequence[int], pairs: float) -> float:
+    """What the scores of these pairs take, once for each layer and for each pair."""
+    return _family(get_measure(measure))(n, widths, int(pairs))
+
+
+def count_layer_pairs(part: Pairs, sizes: Mapping[str, Size | None], which: str) -> float:
+    """How many pairs of layers the pairs of models have."""
+    count = {key: len(size.widths) for key, size in sizes.items() if size is not None}
+
+    def inside(keys: Sequence[str]) -> float:
+        total = sum(count.get(key, 0) for key in keys)
+        within = sum(count.get(key, 0) * (count.get(key, 0) - 1) / 2 for key in keys)
+        if which == "within_models":
+            return within
+        if which == "between_models":
+            return total * (total - 1) / 2 - within
+        return total * (total - 1) / 2
+
+    across = sum(count.get(key, 0) for key in part.rows) * sum(
+        count.get(key, 0) for key in part.columns
+    )
+    further = sum(count.get(a, 0) * count.get(b, 0) for a, b in part.further)
+    return inside(part.within) + (0.0 if which == "within_models" else across + further)
 
 
 def cost_of_profile(sizes: Sequence[Size | None], controls: int) -> Cost:

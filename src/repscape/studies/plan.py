@@ -15,6 +15,7 @@ from repscape.studies.estimate import (
     cost_of_extraction,
     cost_of_profile,
     cost_of_scores,
+    count_layer_pairs,
     null_operations,
     size_of,
 )
@@ -24,6 +25,8 @@ from repscape.studies.phases import Beginning, Extraction, Group, Middle
 from repscape.studies.resolve import Unresolved
 from repscape.studies.schema import STAGES
 from repscape.studies.second_phase import continue_
+from repscape.studies.steps.score import KIND as SCORES
+from repscape.studies.steps.tiles import FITTED
 from repscape.studies.third_phase import end
 from repscape.tasks import Task
 
@@ -161,7 +164,7 @@ class _Costs:
         for extraction in beginning.extractions:
             self.known[extraction.task.key] = self._extraction(extraction)
         for group in middle.groups:
-            for task in group.parts:
+            for task in (*group.parts, *group.before):
                 self.known[task.key] = self._part(group, task)
 
     def of(self, task: Task) -> Cost:
@@ -179,11 +182,16 @@ class _Costs:
         if group.what != "scores":
             sizes = [self.sizes.get(key) for key in task.recipe.inputs]
             return cost_of_profile(sizes, len(parameters["controls"]))
+        if task.recipe.kind == FITTED:
+            [size] = [self.sizes.get(key) for key in task.recipe.inputs.values()]
+            return cost_of_profile([size], 0)
         part = Pairs.from_dict(parameters["pairs"])
+        if task.recipe.kind == SCORES and part.division is not None:
+            return _TABLES
         sizes = [self.sizes.get(key) for key in part.keys]
-        null = parameters["null"] or {}
-        count = _layer_pairs(part, self.sizes, parameters["which"])
-        return cost_of_scores(
+        null = parameters.get("null") or {}
+        count = count_layer_pairs(part, self.sizes, parameters["which"])
+        cost = cost_of_scores(
             group.name,
             sizes,
             count,
@@ -191,6 +199,7 @@ class _Costs:
             null.get("budget"),
             self.study.file.compare.memory_limit,
         )
+        return cost if part.division is None else _share(cost, part.division.groups, sizes)
 
     def without_null(self, groups: Sequence[Group]) -> Iterator[str]:
         """A line for each measure whose scores were to get a null, and will not."""
@@ -218,29 +227,19 @@ class _Costs:
                 )
 
 
+def _share(cost: Cost, groups: int, sizes: Sequence[Size | None]) -> Cost:
+    """The cost of one group of tiles of a divided sweep: its sums of rows and of pairs."""
+    if cost.operations is None:
+        return cost
+    known = [size for size in sizes if size is not None]
+    layers = sum(len(size.widths) for size in known)
+    written = 8.0 * layers * (max(size.n for size in known) + layers)
+    return Cost(cost.operations / groups, written, cost.memory)
+
+
 def _training(expected: Mapping[str, float]) -> Cost:
     operations = expected.get("training_operations")
     parameters = expected.get("parameters")
     if operations is None or parameters is None:
         return UNKNOWN
     return Cost(operations, 4 * parameters, 16 * parameters + 2.0**28)
-
-
-def _layer_pairs(part: Pairs, sizes: Mapping[str, Size | None], which: str) -> float:
-    """How many pairs of layers the pairs of models have."""
-    count = {key: len(size.widths) for key, size in sizes.items() if size is not None}
-
-    def inside(keys: Sequence[str]) -> float:
-        total = sum(count.get(key, 0) for key in keys)
-        within = sum(count.get(key, 0) * (count.get(key, 0) - 1) / 2 for key in keys)
-        if which == "within_models":
-            return within
-        if which == "between_models":
-            return total * (total - 1) / 2 - within
-        return total * (total - 1) / 2
-
-    across = sum(count.get(key, 0) for key in part.rows) * sum(
-        count.get(key, 0) for key in part.columns
-    )
-    further = sum(count.get(a, 0) * count.get(b, 0) for a, b in part.further)
-    return inside(part.within) + (0.0 if which == "within_models" else across + further)

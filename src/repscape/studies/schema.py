@@ -13,6 +13,8 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Stage = Literal["train", "extract", "compare", "describe", "tables", "analyse"]
 STAGES: tuple[str, ...] = get_args(Stage)
 """The stages of a study, in the order in which they run."""
+SPLIT_OPERATIONS = 1e13
+"""About eight minutes of one core."""
 DEFAULT_BUDGET = 1e10
 """Operations for the null of two layers: about half a second of one core."""
 
@@ -29,6 +31,10 @@ def _as_list(value: Any) -> Any:
 
 def _as_use(value: Any) -> Any:
     return {"use": value} if isinstance(value, str) else value
+
+
+def _off(value: Any) -> Any:
+    return None if value in (False, "off", "none") else value
 
 
 def _memory(value: Any) -> Any:
@@ -140,6 +146,12 @@ class CompareSettings(Strict):
     group: int | None = Field(
         default=None, ge=1, description="models per task side; by default one task holds all pairs"
     )
+    split: Annotated[float | None, BeforeValidator(_off)] = Field(
+        default=SPLIT_OPERATIONS,
+        gt=0,
+        description="operations above which a sweep over tiles is divided into tasks of about so "
+        "many; off: never",
+    )
     memory_limit: Memory = Field(default=None, description="beyond the inputs, e.g. 2GiB")
     device: str | None = Field(default=None, description="e.g. cuda; by default the CPU")
 
@@ -216,10 +228,6 @@ class ExtractSettings(Strict):
     output_dtype: Literal["float32", "float16"] = Field(
         default="float32", description="in what representations are kept"
     )
-
-
-def _off(value: Any) -> Any:
-    return None if value in (False, "off", "none") else value
 
 
 class StudyFile(Strict):
