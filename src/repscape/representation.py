@@ -235,12 +235,13 @@ def _check_shape(shape: tuple[int, ...]) -> None:
     if len(shape) == 1:
         raise InvalidRepresentationError(
             f"the values have shape {shape}: a representation is samples × features; "
-            "one feature per sample is values[:, None], one sample is values[None, :]"
+            f"{shape[0]} samples of one feature have shape ({shape[0]}, 1), and one sample of "
+            f"{shape[0]} features has shape (1, {shape[0]})"
         )
     if len(shape) != 2:
         raise InvalidRepresentationError(
-            f"the values have shape {shape}: a representation is samples × features; pool or "
-            "flatten the other axes, e.g. values.mean(axis=1) or values.reshape(len(values), -1)"
+            f"the values have shape {shape}: a representation is samples × features; pool the "
+            "other axes (by their mean, say), or flatten each sample into one row"
         )
     if 0 in shape:
         raise InvalidRepresentationError(f"the values have shape {shape}: nothing to measure")
@@ -285,7 +286,7 @@ def _rows_of(rep: Representation, ids: npt.NDArray[Any]) -> npt.NDArray[np.int64
 
 
 def _first_difference(a: Representation, b: Representation) -> str:
-    mend = 'compare the shared samples with align="intersection"'
+    mend = "compare the shared samples with align='intersection' (--align intersection)"
     shared = min(a.n, b.n)
     left, right = a.sample_ids[:shared].tolist(), b.sample_ids[:shared].tolist()
     for row, (i, j) in enumerate(zip(left, right, strict=True)):
