@@ -28,7 +28,7 @@ from repscape.representation import (
     same_samples,
 )
 from repscape.score import Score
-from repscape.significance.columns import null_columns
+from repscape.significance.columns import null_columns, same_side_permuted
 from repscape.significance.intervals import interval as sample_interval
 from repscape.significance.many import iterate_nulls
 from repscape.significance.many_intervals import (
@@ -245,8 +245,10 @@ def similarity_matrix(
             for pair, outcome in zip(part, scores, strict=True)
         ]
         if permutations is not None:
-            nulls = iterate_nulls(measure, tensors, labels, part, permutations, limit)
-            stated = null_columns(part, nulls, [rep.origin.model for rep in reps])
+            models = [rep.origin.model for rep in reps]
+            asked_of = same_side_permuted(part, models) if measure.declared.symmetric else part
+            nulls = iterate_nulls(measure, tensors, labels, asked_of, permutations, limit)
+            stated = null_columns(asked_of, nulls, models)
             scored = [row | one for row, one in zip(scored, stated, strict=True)]
         if interval is not None:
             score_all = partial(_scores_of, measure, part, limit)

@@ -7,9 +7,12 @@ import math
 import sys
 import textwrap
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NARROWEST = 40
 _NAME_ENDS = ",[|"
@@ -140,6 +143,12 @@ def _indent(line: str) -> str:
 def note(text: str) -> None:
     """Print a message for people, on standard error."""
     typer.echo(text, err=True)
+
+
+def plain_records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as JSON can say them: null for what is missing."""
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def finite_or_none(value: float) -> float | None:
