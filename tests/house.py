@@ -32,8 +32,9 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "published_profile",
         "catalogue",
         "pairwise",
+        "tiles",
         "testing",
-        "conformance_descriptors",
+        "conformance",
     ),
     ("significance",),
     ("measures", "geometry"),
@@ -43,6 +44,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     (
         "representation",
         "sample_ids",
+        "hub",
         "score",
         "transforms",
         "tables",

@@ -28,7 +28,7 @@ from repscape.representation import (
     same_samples,
 )
 from repscape.score import Score
-from repscape.significance.columns import null_columns
+from repscape.significance.columns import null_columns, same_side_permuted
 from repscape.significance.intervals import interval as sample_interval
 from repscape.significance.many import iterate_nulls
 from repscape.significance.many_intervals import (
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 Many: TypeAlias = "Sequence[RepresentationLike] | Mapping[str, RepresentationLike]"
 Pair: TypeAlias = "tuple[str | int, str | int]"
 Progress: TypeAlias = Callable[[int, int], None]
+Scorer: TypeAlias = Callable[..., list[list[Outcome]]]
 
 
 def compare(
@@ -110,7 +111,7 @@ def compare(
     """
     chosen = get_measure(measure)
     a, b = aligned(as_representation(x, "x"), as_representation(y, "y"), align)
-    values = [_checked_tensor(rep, name, device) for rep, name in ((a, "x"), (b, "y"))]
+    values = [checked_tensor(rep, name, device) for rep, name in ((a, "x"), (b, "y"))]
     for value in values:
         if isinstance(value, RepscapeError):
             raise value
@@ -171,6 +172,7 @@ def similarity_matrix(
     blocks: Partition | None = None,
     interval: str | None = None,
     confidence: float = 0.95,
+    scorer: Scorer = score_pairs,
 ) -> Similarities:
     """Score all pairs of many representations; each one's expensive half is done once.
 
@@ -195,6 +197,8 @@ def similarity_matrix(
     interval, confidence
         "jackknife" or "subsampling": the table gets the columns
         `repscape.tables.INTERVAL_COLUMNS`, at 20 or 100 times the cost of the scores.
+    scorer : callable, optional
+        What scores the pairs in place of `repscape.pairwise.score_pairs`; see `repscape.tiles`.
 
     Returns
     -------
@@ -219,7 +223,7 @@ def similarity_matrix(
     offset = 0 if same else len(named_rows)
     asked = _pair_positions(list(named_rows), list(named_columns), pairs, same)
     names = [*named_rows, *([] if same else named_columns)]
-    tensors = [_checked_tensor(rep, name, device) for rep, name in zip(reps, names, strict=True)]
+    tensors = [checked_tensor(rep, name, device) for rep, name in zip(reps, names, strict=True)]
     check_null_name(null)
     check_interval_name(interval, confidence)
     permutations = (
@@ -232,17 +236,20 @@ def similarity_matrix(
     ]
     limit = parse_bytes(memory_limit)
     labels = [rep.labels for rep in reps]
+    digest = reps[0].sample_digest  # all have the same samples
     records: list[dict[str, Any]] = []
     repeated = [count_repeated(x) if isinstance(x, torch.Tensor) else None for x in tensors]
-    outcomes = score_pairs(chosen, tensors, wanted, limit, progress, labels)
+    outcomes = scorer(chosen, tensors, wanted, limit, progress, labels)
     for measure, part, scores in zip(chosen, wanted, outcomes, strict=True):
         scored = [
-            _record(measure, reps, names, repeated, pair, outcome)
+            _record(measure, reps, digest, names, repeated, pair, outcome)
             for pair, outcome in zip(part, scores, strict=True)
         ]
         if permutations is not None:
-            nulls = iterate_nulls(measure, tensors, labels, part, permutations, limit)
-            stated = null_columns(part, nulls, [rep.origin.model for rep in reps])
+            models = [rep.origin.model for rep in reps]
+            asked_of = same_side_permuted(part, models) if measure.declared.symmetric else part
+            nulls = iterate_nulls(measure, tensors, labels, asked_of, permutations, limit)
+            stated = null_columns(asked_of, nulls, models)
             scored = [row | one for row, one in zip(scored, stated, strict=True)]
         if interval is not None:
             score_all = partial(_scores_of, measure, part, limit)
@@ -308,9 +315,10 @@ def _position(wanted: str | int, names: list[str]) -> int:
     raise UnknownNameError(f"pairs name {wanted!r}: {did_you_mean(str(wanted), names)}")
 
 
-def _checked_tensor(
+def checked_tensor(
     rep: Representation, name: str, device: str | None
 ) -> torch.Tensor | RepscapeError:
+    """The values where they are computed with, or the error that they are not finite."""
     tensor = on_capable_device(as_tensor(rep.values), device)
     try:
         check_finite(tensor, name)
@@ -322,6 +330,7 @@ def _checked_tensor(
 def _record(
     measure: Measure[Any],
     reps: list[Representation],
+    digest: str,
     names: list[str],
     repeated: list[int | None],
     pair: tuple[int, int],
@@ -332,7 +341,7 @@ def _record(
     record: dict[str, Any] = {
         "data": a.origin.data,
         "split": a.origin.split,
-        "sample_digest": a.sample_digest,
+        "sample_digest": digest,
         "rep_a": names[pair[0]],
         "rep_b": names[pair[1]],
         "model_a": a.origin.model,
