@@ -1,9 +1,9 @@
-"""Planning a large study, looking at its status, and reading its scores.
+"""Planning a large study, looking at its status, reading its scores, dividing a large sweep.
 
 Prints seconds, and their ratio to what the disk and the libraries need at least: the same files
 looked up or the same table read without Repscape.
 
-    python benchmarks/studies.py [--tasks 10000] [--rows 1000000]
+    python benchmarks/studies.py [--tasks 10000] [--rows 1000000] [--sweep 12000]
 """
 
 from __future__ import annotations
@@ -18,8 +18,14 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from repscape.compute.tile_groups import Division
+from repscape.execution.processes import ProcessExecutor
+from repscape.execution.run import opened, run_tasks
+from repscape.measures.base import get_measure
+from repscape.representation import Origin, Representation
 from repscape.store import Store
 from repscape.studies.first_phase import begin
+from repscape.studies.pairs import Pairs
 from repscape.studies.plan import plan_study
 from repscape.studies.snapshot import write_snapshot
 from repscape.studies.status import study_status
@@ -27,7 +33,7 @@ from repscape.studies.steps.extract import sizes_of
 from repscape.studies.study import Study, as_study
 from repscape.studies.yaml_file import Source
 from repscape.tables import read_scores
-from repscape.tasks import Recipe
+from repscape.tasks import Recipe, Task
 
 
 def large_study(tasks: int) -> Study:
@@ -87,6 +93,54 @@ def bench_plan(tasks: int, folder: Path) -> None:
     )
 
 
+def sweep_tasks(store: Store, n: int, division: Division | None) -> list[Task]:
+    """The scores of 8 random layers (256 features, RBF kernel), in one task or divided."""
+    measure = get_measure("cka[kernel=rbf,sigma=20]").name
+    draw = np.random.default_rng(0)
+    rows = []
+    for layer in map(str, range(8)):
+        values = draw.normal(size=(n, 256)).astype(np.float32)
+        origin = Origin(model="random", layer=layer)
+        recipe = Recipe("representation", 1, {"n": n, "layer": layer})
+        rep = store.save_representation(recipe, Representation(values, origin=origin))
+        rows.append({"layer": layer, "pooling": "mean", "rep_key": rep.key})
+    key = store.write_table(Recipe("extraction", 1, {"n": n}), pd.DataFrame(rows))
+    part = Pairs(within=(key,), division=division)
+    known = {"measure": measure, "pooling": "mean", "which": "all", "align": "strict"}
+    known["pairs"] = part.to_dict()
+    arguments = {"memory_limit": None, "device": None}
+    steps = "repscape.studies.steps"
+    groups = [
+        Task(Recipe("tile_sums", 1, {**known, "group": number}, {key: key}),
+             f"{steps}.tiles:run_tile_sums", f"group {number}", "compare", arguments)
+        for number in range(division.groups if division else 0)
+    ]  # fmt: skip
+    inputs = {key: key} | {f"group/{number}": one.key for number, one in enumerate(groups)}
+    recipe = Recipe("scores", 1, {**known, "null": None}, inputs)
+    run = f"{steps}.score:run_scores"
+    return [Task(recipe, run, "scores", "compare", arguments, tuple(groups))]
+
+
+def bench_divided(n: int, folder: Path) -> None:
+    """A sweep over tiles in one task and divided between two processes, in turn."""
+    took: dict[str, list[float]] = {"one task": [], "8 groups": []}
+    for turn in range(3):
+        for name, division in (("one task", None), ("8 groups", Division(512, 8))):
+            store = Store(folder / f"{name} {turn}")
+            tasks = sweep_tasks(store, n, division)
+            with opened(ProcessExecutor(cpus=2), store) as pool:
+                # Both processes have begun and imported before the clock runs.
+                run_tasks(sweep_tasks(store, 700, Division(512, 2)), store, pool)
+                begin = time.perf_counter()
+                run_tasks(tasks, store, pool)
+                took[name].append(time.perf_counter() - begin)
+    whole, divided = (min(values) for values in took.values())
+    print(
+        f"a sweep of n={n} in one task {whole:6.2f} s wall, in 8 groups on two workers "
+        f"{divided:6.2f} s wall (ratio {whole / divided:.2f})"
+    )
+
+
 def bench_rows(rows: int, folder: Path) -> None:
     """Read a table of scores, from the store and from the output folder."""
     draw = np.random.default_rng(0)
@@ -128,10 +182,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=10_000)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--sweep", type=int, default=12_000, help="samples of the divided sweep")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         bench_plan(chosen.tasks, Path(folder))
         bench_rows(chosen.rows, Path(folder))
+        bench_divided(chosen.sweep, Path(folder))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from repscape.errors import (
     UnknownNameError,
 )
 from repscape.representation import Origin, Representation
+from repscape.similarities import MissingScoresWarning
 from repscape.tables import SIMILARITY_COLUMNS
 
 
@@ -147,7 +148,7 @@ def test_half_precision_is_upcast(x, y):
 
 
 def test_values_whose_squares_overflow_have_no_silent_nan(x, y):
-    with pytest.raises(UndefinedScoreError, match="came out as nan"):
+    with pytest.raises(UndefinedScoreError, match=r"values reach .*: the values are so large"):
         compare(1e200 * x, y, "rsm_difference")
 
 
@@ -189,7 +190,8 @@ def test_a_bad_representation_leaves_nulls_with_a_reason(x, y):
     assert table.value.notna().sum() == 1
     assert "at row 3, feature 1" in table.loc[("x", "broken"), "reason"]
     assert "same values" in table.loc[("x", "flat"), "reason"]
-    matrix = found.to_matrix()
+    with pytest.warns(MissingScoresWarning, match="5 of 6 pairs have no score, the first because"):
+        matrix = found.to_matrix()
     assert matrix.loc["x", "y"] == matrix.loc["y", "x"]
     assert matrix.loc["x", "x"] == 1.0
     assert np.isnan(matrix.loc["broken", "broken"])
@@ -276,3 +278,35 @@ def test_duplicated_samples_are_kept_and_reported():
     table = similarity_matrix({"x": x, "y": y, "z": y[::-1] + 1.0}, ["cka", "mutual_knn"]).table
     assert set(zip(table["rep_a"], table["duplicates_a"], strict=True)) == {("x", 2), ("y", 1)}
     assert set(zip(table["rep_b"], table["duplicates_b"], strict=True)) == {("y", 1), ("z", 1)}
+
+
+def test_a_matrix_of_scores_that_do_not_exist_is_refused(x, y):
+    """It would be all NaN, without a word."""
+    found = similarity_matrix({"x": x, "y": y}, "cka", memory_limit=1000)
+    with pytest.raises(UndefinedScoreError, match=r"1 of 1 pairs have no score.*set memory_limit"):
+        found.to_matrix()
+
+
+def test_missing_scores_of_a_matrix_are_told(x, y):
+    found = similarity_matrix({"x": x, "y": y, "flat": 0 * x})
+    with pytest.warns(MissingScoresWarning, match="2 of 3 pairs have no score, all because: "):
+        found.to_matrix()
+
+
+def test_nothing_to_score_is_said(x, y):
+    with pytest.raises(InvalidParameterError, match="rows holds one representation"):
+        similarity_matrix([x], "cka")
+    with pytest.raises(InvalidParameterError, match="no measure was named"):
+        similarity_matrix([x, y], [])
+    empty = similarity_matrix({"x": x, "y": y}, "cka", pairs=[])
+    with pytest.raises(InvalidParameterError, match="the table is empty: no pairs were scored"):
+        empty.to_matrix()
+
+
+def test_tags_with_the_names_of_columns_stand_beside_them(x, y):
+    tags = {"model": "tagged", "duplicates": "many", "colour": "red"}
+    reps = [Representation(v, origin=Origin(model=m, tags=tags)) for v, m in ((x, "a"), (y, "b"))]
+    [row] = similarity_matrix(reps, "cka").table.to_dict(orient="records")
+    assert (row["model_a"], row["duplicates_b"]) == ("a", 0)
+    assert (row["tag_model_a"], row["tag_duplicates_b"]) == ("tagged", "many")
+    assert row["colour_b"] == "red"

@@ -105,7 +105,7 @@ def test_one_number_has_one_name(asked, name):
         ("clip[quantile=2]|cka", InvalidParameterError, r"must be between 0 and 1"),
         ("cka[debiased]", InvalidParameterError, r"cannot read 'debiased'.*parameter=value"),
         ("cka[debiased=true,debiased=true]", InvalidParameterError, r"'debiased' stands twice"),
-        ("cka[", InvalidParameterError, r"cannot read 'cka\['"),
+        ("cka[", InvalidParameterError, r"cannot read 'cka\[': write name"),
         ("", InvalidParameterError, r"cannot read ''"),
         ("cka|", InvalidParameterError, r"cannot read ''"),
     ],

@@ -13,9 +13,9 @@ from repscape.representation import (
     Representation,
     aligned,
     as_representation,
-    digest_ids,
     same_samples,
 )
+from repscape.sample_ids import digest_ids
 
 X = np.arange(12.0).reshape(4, 3)
 
@@ -45,8 +45,8 @@ def test_tensors_stay_tensors_without_their_graph():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.ones(4), r"shape \(4,\): a representation is samples × features; one feature"),
-        (np.ones((2, 2, 2)), r"shape \(2, 2, 2\).* pool or flatten"),
+        (np.ones(4), r"shape \(4,\): a representation is samples × features; 4 samples of"),
+        (np.ones((2, 2, 2)), r"shape \(2, 2, 2\).* pool the other axes"),
         (np.ones((0, 2)), "nothing to measure"),
         (np.array([[1, "a"]], dtype=object), "dtype object"),
         (np.array([["a"]]), "dtype <U1: give real"),
@@ -120,3 +120,9 @@ def test_origin_round_trip():
     assert Origin.from_dict(origin.to_dict()) == origin
     assert Representation(X, origin=origin).name == "m:l"
     assert Origin().to_dict() == {}
+
+
+def test_the_mend_of_other_samples_is_told_for_both_ways_in():
+    a, b = Representation(np.ones((3, 2)), [1, 2, 3]), Representation(np.ones((3, 2)), [1, 2, 4])
+    with pytest.raises(SampleMismatchError, match=r"align='intersection' \(--align intersection\)"):
+        aligned(a, b)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from repscape.catalogue import measures as measures
-    from repscape.compare import Similarities as Similarities
     from repscape.compare import compare as compare
     from repscape.compare import similarity_matrix as similarity_matrix
     from repscape.data.files import load as load
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from repscape.significance.layers import compare_layers as compare_layers
     from repscape.significance.questions import closer as closer
     from repscape.significance.questions import dependence_on_n as dependence_on_n
+    from repscape.similarities import Similarities as Similarities
     from repscape.store import Store as Store
     from repscape.streaming import compare_streams as compare_streams
 
@@ -49,7 +49,7 @@ _HOMES = {
     "Profile": "repscape.profile",
     "Representation": "repscape.representation",
     "Score": "repscape.score",
-    "Similarities": "repscape.compare",
+    "Similarities": "repscape.similarities",
     "Store": "repscape.store",
     "closer": "repscape.significance.questions",
     "compare": "repscape.compare",

@@ -15,7 +15,7 @@ from repscape.measures.base import Measure
 from repscape.measures.information_imbalance import InformationImbalance
 from repscape.measures.mutual_knn import MutualKNN
 from repscape.representation import Representation
-from repscape.tables import SIMILARITY_COLUMNS
+from repscape.tables import SIMILARITY_COLUMNS, tag_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +117,8 @@ def _row(
         "reason": None,
     }
     for side, rep in (("a", a), ("b", b)):
-        row.update({f"{tag}_{side}": value for tag, value in rep.origin.tags.items()})
+        for tag, value in rep.origin.tags.items():
+            row[tag_column(tag, SIMILARITY_COLUMNS, f"_{side}")] = value
     return row
 
 

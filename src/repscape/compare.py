@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 import torch
 
 from repscape.compute.arrays import as_tensor, check_finite
@@ -30,7 +28,7 @@ from repscape.representation import (
     same_samples,
 )
 from repscape.score import Score
-from repscape.significance.columns import null_columns
+from repscape.significance.columns import null_columns, same_side_permuted
 from repscape.significance.intervals import interval as sample_interval
 from repscape.significance.many import iterate_nulls
 from repscape.significance.many_intervals import (
@@ -41,7 +39,8 @@ from repscape.significance.many_intervals import (
 from repscape.significance.null import check_null_name, null_of
 from repscape.significance.permutations import Partition, Permutations, partition
 from repscape.significance.prepared import prepare_state
-from repscape.tables import INTERVAL_COLUMNS, NULL_COLUMNS, SIMILARITY_COLUMNS
+from repscape.similarities import Similarities
+from repscape.tables import INTERVAL_COLUMNS, NULL_COLUMNS, SIMILARITY_COLUMNS, tag_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
 Many: TypeAlias = "Sequence[RepresentationLike] | Mapping[str, RepresentationLike]"
 Pair: TypeAlias = "tuple[str | int, str | int]"
 Progress: TypeAlias = Callable[[int, int], None]
+Scorer: TypeAlias = Callable[..., list[list[Outcome]]]
 
 
 def compare(
@@ -111,7 +111,7 @@ def compare(
     """
     chosen = get_measure(measure)
     a, b = aligned(as_representation(x, "x"), as_representation(y, "y"), align)
-    values = [_checked_tensor(rep, name, device) for rep, name in ((a, "x"), (b, "y"))]
+    values = [checked_tensor(rep, name, device) for rep, name in ((a, "x"), (b, "y"))]
     for value in values:
         if isinstance(value, RepscapeError):
             raise value
@@ -155,56 +155,6 @@ def _permutations(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Similarities:
-    """Scores of many pairs: `table` is tidy, one row per number (columns: `repscape.tables`)."""
-
-    table: pd.DataFrame
-    row_names: tuple[str, ...]
-    column_names: tuple[str, ...]
-    rows_are_columns: bool = True
-
-    def to_matrix(self, measure: str | Measure[Any] | None = None) -> pd.DataFrame:
-        """The scores of one measure as rows × columns.
-
-        Where the rows are the columns, a symmetric measure fills both triangles, and the
-        diagonal holds the score of a representation with itself where that is known without
-        computing it: the best of the measure's range. Pairs that were not asked for or have no
-        score are NaN.
-        """
-        import pandas as pd
-
-        chosen = self._choose(measure)
-        matrix = pd.DataFrame(np.nan, index=list(self.row_names), columns=list(self.column_names))
-        part = self.table[self.table["measure"] == chosen.name]
-        for a, b, value in zip(part["rep_a"], part["rep_b"], part["value"], strict=True):
-            matrix.loc[a, b] = value
-            if chosen.declared.symmetric and self.rows_are_columns:
-                matrix.loc[b, a] = value
-        if chosen.declared.self_is_best and self.rows_are_columns:
-            low, high = chosen.declared.range
-            best = high if chosen.declared.kind == "similarity" else low
-            scored = part.loc[part["value"].notna(), ["rep_a", "rep_b"]].to_numpy().ravel()
-            for name in {*scored}:
-                matrix.loc[name, name] = best
-        return matrix
-
-    def _choose(self, measure: str | Measure[Any] | None) -> Measure[Any]:
-        present = list(dict.fromkeys(self.table["measure"]))
-        if measure is None:
-            if len(present) != 1:
-                raise InvalidParameterError(
-                    f"the table holds {len(present)} measures: choose one of {', '.join(present)}"
-                )
-            return get_measure(present[0])
-        chosen = get_measure(measure)
-        if chosen.name not in present:
-            raise UnknownNameError(
-                f"the table has no {chosen.name!r}: {did_you_mean(chosen.name, present)}"
-            )
-        return chosen
-
-
 def similarity_matrix(
     rows: Many,
     measures: str | Measure[Any] | Sequence[str | Measure[Any]] = "cka",
@@ -222,6 +172,7 @@ def similarity_matrix(
     blocks: Partition | None = None,
     interval: str | None = None,
     confidence: float = 0.95,
+    scorer: Scorer = score_pairs,
 ) -> Similarities:
     """Score all pairs of many representations; each one's expensive half is done once.
 
@@ -246,6 +197,8 @@ def similarity_matrix(
     interval, confidence
         "jackknife" or "subsampling": the table gets the columns
         `repscape.tables.INTERVAL_COLUMNS`, at 20 or 100 times the cost of the scores.
+    scorer : callable, optional
+        What scores the pairs in place of `repscape.pairwise.score_pairs`; see `repscape.tiles`.
 
     Returns
     -------
@@ -260,10 +213,17 @@ def similarity_matrix(
     chosen = [
         get_measure(m) for m in ([measures] if isinstance(measures, (str, Measure)) else measures)
     ]
+    if not chosen:
+        raise InvalidParameterError("no measure was named: give at least one, e.g. 'cka'")
+    if same and pairs is None and len(named_rows) == 1:
+        raise InvalidParameterError(
+            "rows holds one representation, which has no other to be compared with: give at least "
+            "two, or columns"
+        )
     offset = 0 if same else len(named_rows)
     asked = _pair_positions(list(named_rows), list(named_columns), pairs, same)
     names = [*named_rows, *([] if same else named_columns)]
-    tensors = [_checked_tensor(rep, name, device) for rep, name in zip(reps, names, strict=True)]
+    tensors = [checked_tensor(rep, name, device) for rep, name in zip(reps, names, strict=True)]
     check_null_name(null)
     check_interval_name(interval, confidence)
     permutations = (
@@ -276,17 +236,20 @@ def similarity_matrix(
     ]
     limit = parse_bytes(memory_limit)
     labels = [rep.labels for rep in reps]
+    digest = reps[0].sample_digest  # all have the same samples
     records: list[dict[str, Any]] = []
     repeated = [count_repeated(x) if isinstance(x, torch.Tensor) else None for x in tensors]
-    outcomes = score_pairs(chosen, tensors, wanted, limit, progress, labels)
+    outcomes = scorer(chosen, tensors, wanted, limit, progress, labels)
     for measure, part, scores in zip(chosen, wanted, outcomes, strict=True):
         scored = [
-            _record(measure, reps, names, repeated, pair, outcome)
+            _record(measure, reps, digest, names, repeated, pair, outcome)
             for pair, outcome in zip(part, scores, strict=True)
         ]
         if permutations is not None:
-            nulls = iterate_nulls(measure, tensors, labels, part, permutations, limit)
-            stated = null_columns(part, nulls, [rep.origin.model for rep in reps])
+            models = [rep.origin.model for rep in reps]
+            asked_of = same_side_permuted(part, models) if measure.declared.symmetric else part
+            nulls = iterate_nulls(measure, tensors, labels, asked_of, permutations, limit)
+            stated = null_columns(asked_of, nulls, models)
             scored = [row | one for row, one in zip(scored, stated, strict=True)]
         if interval is not None:
             score_all = partial(_scores_of, measure, part, limit)
@@ -352,9 +315,10 @@ def _position(wanted: str | int, names: list[str]) -> int:
     raise UnknownNameError(f"pairs name {wanted!r}: {did_you_mean(str(wanted), names)}")
 
 
-def _checked_tensor(
+def checked_tensor(
     rep: Representation, name: str, device: str | None
 ) -> torch.Tensor | RepscapeError:
+    """The values where they are computed with, or the error that they are not finite."""
     tensor = on_capable_device(as_tensor(rep.values), device)
     try:
         check_finite(tensor, name)
@@ -366,6 +330,7 @@ def _checked_tensor(
 def _record(
     measure: Measure[Any],
     reps: list[Representation],
+    digest: str,
     names: list[str],
     repeated: list[int | None],
     pair: tuple[int, int],
@@ -376,7 +341,7 @@ def _record(
     record: dict[str, Any] = {
         "data": a.origin.data,
         "split": a.origin.split,
-        "sample_digest": a.sample_digest,
+        "sample_digest": digest,
         "rep_a": names[pair[0]],
         "rep_b": names[pair[1]],
         "model_a": a.origin.model,
@@ -394,7 +359,8 @@ def _record(
         "reason": str(outcome) if missing else None,
     }
     for side, rep in (("a", a), ("b", b)):
-        record.update({f"{tag}_{side}": value for tag, value in rep.origin.tags.items()})
+        for tag, value in rep.origin.tags.items():
+            record[tag_column(tag, SIMILARITY_COLUMNS, f"_{side}")] = value
     return record
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,14 +14,19 @@ import numpy.typing as npt
 
 from repscape.compute.arrays import as_tensor
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT
-from repscape.errors import InvalidParameterError, RepscapeError
+from repscape.errors import (
+    SQUARES_OVERFLOW,
+    InvalidParameterError,
+    RepscapeError,
+    UndefinedScoreError,
+)
 from repscape.geometry.base import Curve, Descriptor, Reading, get_descriptor
 from repscape.geometry.duplicates import Duplicates, check_policy
 from repscape.geometry.presets import PRESETS, get_preset
 from repscape.geometry.sample import Diagnostics, Sample, plan_neighbours, prepare_sample
 from repscape.representation import Representation, RepresentationLike, as_representation
 from repscape.store.neighbour_tables import load_neighbours, neighbours_recipe, save_neighbours
-from repscape.tables import GEOMETRY_COLUMNS
+from repscape.tables import GEOMETRY_COLUMNS, tag_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -220,10 +226,18 @@ def describe_sample(
     results: list[tuple[Descriptor, Described]] = []
     for descriptor in descriptors:
         try:
-            results.append((descriptor, descriptor.describe(sample)))
+            results.append((descriptor, _finite(descriptor.describe(sample))))
         except RepscapeError as problem:
             results.append((descriptor, problem))
     return results
+
+
+def _finite(curve: Curve) -> Curve:
+    """The curve, unless it holds a value that is no number."""
+    for reading in curve.readings:
+        if not math.isfinite(reading.value):
+            raise UndefinedScoreError(f"the value came out as {reading.value}: {SQUARES_OVERFLOW}")
+    return curve
 
 
 def records(
@@ -249,7 +263,7 @@ def records(
         "dropped": known.given - known.kept,
         "near_duplicates": known.near_duplicates,
         "tie_fraction": known.tie_fraction,
-        **rep.origin.tags,
+        **{tag_column(tag, GEOMETRY_COLUMNS): value for tag, value in rep.origin.tags.items()},
         **(columns or {}),
     }
     rows = []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
 
@@ -178,20 +180,52 @@ def _score_block(
     needed = {index for part in pairs for pair in part for index in pair}
     states_bytes = sum(_state_bytes(measures, values[index]) for index in needed)
     preparation = _Preparation(measures, values, labels, Spare(memory_limit - states_bytes))
-    requests, states_of = [], []
-    for measure, part in zip(measures, pairs, strict=True):
-        used = sorted({index for pair in part for index in pair})
-        states = {index: preparation.state(measure, index) for index in used}
-        states_of.append(states)
+    todo = [
+        Prepared.of(measure, part, partial(preparation.state, measure))
+        for measure, part in zip(measures, pairs, strict=True)
+    ]
+    scores = _run([one.request for one in todo], memory_limit)
+    return [one.merge(outcomes) for one, outcomes in zip(todo, scores, strict=True)]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The states that the pairs of one measure need, or why there is none; and what is left to do.
+
+    Attributes
+    ----------
+    pairs
+        All of them, by position in the values.
+    states
+        By position.
+    request
+        The pairs that have two states.
+    """
+
+    pairs: Pairs
+    states: Mapping[int, Any]
+    request: Request
+
+    @classmethod
+    def of(cls, measure: Measure[Any], pairs: Pairs, state: Callable[[int], Any]) -> Prepared:
+        """Prepare what the pairs need by `state(position)`."""
+        used = sorted({index for pair in pairs for index in pair})
+        states = {index: state(index) for index in used}
         usable = [index for index in used if not isinstance(states[index], RepscapeError)]
         at = {index: position for position, index in enumerate(usable)}
-        scored = [(at[a], at[b]) for a, b in part if a in at and b in at]
-        requests.append(Request(measure.core, [states[index] for index in usable], scored))
-    scores = _run(requests, memory_limit)
-    return [
-        _merge(part, states, iter(outcomes))
-        for part, states, outcomes in zip(pairs, states_of, scores, strict=True)
-    ]
+        scored = [(at[a], at[b]) for a, b in pairs if a in at and b in at]
+        return cls(
+            pairs, states, Request(measure.core, [states[index] for index in usable], scored)
+        )
+
+    def merge(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """The outcome of every pair, given those of the request."""
+        scores = iter(outcomes)
+        merged: list[Outcome] = []
+        for pair in self.pairs:
+            broken = [s for s in map(self.states.get, pair) if isinstance(s, RepscapeError)]
+            merged.append(broken[0] if broken else finite(self.request.measure, next(scores)))
+        return merged
 
 
 class _Preparation:
@@ -213,7 +247,7 @@ class _Preparation:
         if isinstance(value, RepscapeError):
             return value
         try:
-            _check_n(measure, value.shape[0])
+            check_n(measure, value.shape[0])
             x = self._transform(measure, value, index)
             if isinstance(x, RepscapeError):
                 return x
@@ -241,11 +275,12 @@ class _Preparation:
     ) -> torch.Tensor | RepscapeError:
         key = (measure.transforms, index)
         if key not in self._transformed:
-            self._transformed[key] = _transformed(measure, x)
+            self._transformed[key] = transformed(measure, x)
         return self._transformed[key]
 
 
-def _transformed(measure: Measure[Any], x: torch.Tensor) -> torch.Tensor | RepscapeError:
+def transformed(measure: Measure[Any], x: torch.Tensor) -> torch.Tensor | RepscapeError:
+    """The values behind the measure's transforms, or why there are none."""
     try:
         for transform in measure.transforms:
             x = transform.apply(x)
@@ -254,7 +289,8 @@ def _transformed(measure: Measure[Any], x: torch.Tensor) -> torch.Tensor | Repsc
     return x
 
 
-def _check_n(measure: Measure[Any], n: int) -> None:
+def check_n(measure: Measure[Any], n: int) -> None:
+    """Raise `TooFewSamplesError` if the measure needs more samples."""
     if n < measure.declared.minimum_n:
         raise TooFewSamplesError(
             f"{measure.name} needs at least {measure.declared.minimum_n} samples, and there "
@@ -276,15 +312,16 @@ def _run(requests: Sequence[Request], memory_limit: int) -> list[list[Outcome]]:
         except MemoryLimitError as reason:
             # Measures that share a table do not share the memory of each one's own sweep.
             results = [[reason for _ in request.pairs] for request in todo]
-        for position, request, scores in zip(positions, todo, results, strict=True):
-            found[position] = [_finite(request, score) for score in scores]
+        for position, scores in zip(positions, results, strict=True):
+            found[position] = scores
     return found
 
 
-def _finite(request: Request, outcome: Outcome) -> Outcome:
+def finite(measure: Measure[Any], outcome: Outcome) -> Outcome:
+    """The outcome, or the reason why there is none in place of a NaN or an infinity."""
     if isinstance(outcome, RepscapeError) or math.isfinite(outcome):
         return outcome
-    return UndefinedScoreError(f"{request.measure.name} came out as {outcome}: {SQUARES_OVERFLOW}")
+    return UndefinedScoreError(f"{measure.name} came out as {outcome}: {SQUARES_OVERFLOW}")
 
 
 def pair_loop(request: Request) -> list[Outcome]:
@@ -297,11 +334,3 @@ def _compare(request: Request, a: int, b: int) -> Outcome:
         return request.measure.compare(request.states[a], request.states[b])
     except RepscapeError as reason:
         return reason
-
-
-def _merge(pairs: Pairs, states: dict[int, Any], scores: Iterator[Outcome]) -> list[Outcome]:
-    merged: list[Outcome] = []
-    for a, b in pairs:
-        broken = [s for s in (states[a], states[b]) if isinstance(s, RepscapeError)]
-        merged.append(broken[0] if broken else next(scores))
-    return merged

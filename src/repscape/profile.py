@@ -233,7 +233,7 @@ class _Common:
                 results = describe_sample(sample, descriptors)
                 sample.warn(name)
                 self._keep_neighbours(name, sample, needed)
-            _let_go(sample)
+            sample.let_go()
             done.append((name, rep, sample, results))
         if scales is None:
             scales = common_scales([results for *_, results in done])
@@ -317,14 +317,6 @@ def _named(
         return named
     given = np.asarray(labels)
     return {name: replace(rep, labels=given) for name, rep in named.items()}
-
-
-def _let_go(sample: Sample) -> None:
-    """Keep what is known about a sample, not its values and tables."""
-    known = sample.diagnostics
-    sample.values, sample.distances = None, None
-    sample.tables.clear()
-    assert sample.diagnostics is known
 
 
 def _depths(named: Mapping[str, Representation]) -> dict[str, float]:

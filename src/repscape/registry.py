@@ -201,7 +201,7 @@ def _parse_call(part: str, text: str) -> Call:
     match = _CALL.fullmatch(part)
     if match is None:
         raise InvalidParameterError(
-            f"cannot read {part!r} in {text!r}: write name[parameter=value,parameter=value], "
+            f"cannot read {_within(part, text)}: write name[parameter=value,parameter=value], "
             "e.g. 'unit_rows|cka[kernel=rbf,sigma=0.4]'"
         )
     arguments: dict[str, str] = {}
@@ -209,12 +209,16 @@ def _parse_call(part: str, text: str) -> Call:
         name, equals, value = (piece.strip() for piece in argument.partition("="))
         if not (equals and name and value):
             raise InvalidParameterError(
-                f"cannot read {argument!r} in {text!r}: write parameter=value"
+                f"cannot read {_within(argument, text)}: write parameter=value"
             )
         if name in arguments:
             raise InvalidParameterError(f"{name!r} stands twice in {text!r}")
         arguments[name] = value
     return Call(match["name"], arguments, match["version"])
+
+
+def _within(part: str, text: str) -> str:
+    return repr(text) if part == text else f"{part!r} in {text!r}"
 
 
 def _instantiate(cls: type[P], arguments: Mapping[str, Any]) -> P:

@@ -14,13 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from repscape.errors import InvalidRepresentationError, SampleMismatchError
+from repscape.sample_ids import as_ids, digest_ids, first_repeat
 
 if TYPE_CHECKING:
     import torch
 
     Values: TypeAlias = "npt.NDArray[Any] | torch.Tensor"
-
-_ID_DIGEST_CHARACTERS = 16
 
 
 @dataclass(frozen=True)
@@ -200,13 +199,6 @@ def same_samples(a: Representation, b: Representation) -> bool:
     )
 
 
-def digest_ids(ids: npt.NDArray[Any]) -> str:
-    """A short digest of ids in their order; 3 and "3" differ."""
-    prefix = "int" if ids.dtype.kind == "i" else "str"
-    joined = "\x1f".join(map(str, ids.tolist()))
-    return hashlib.sha256(f"{prefix}\x1f{joined}".encode()).hexdigest()[:_ID_DIGEST_CHARACTERS]
-
-
 def _as_matrix(values: Any) -> Values:
     if type(values).__module__.partition(".")[0] == "torch":
         return _as_matrix_tensor(values)
@@ -243,12 +235,13 @@ def _check_shape(shape: tuple[int, ...]) -> None:
     if len(shape) == 1:
         raise InvalidRepresentationError(
             f"the values have shape {shape}: a representation is samples × features; "
-            "one feature per sample is values[:, None], one sample is values[None, :]"
+            f"{shape[0]} samples of one feature have shape ({shape[0]}, 1), and one sample of "
+            f"{shape[0]} features has shape (1, {shape[0]})"
         )
     if len(shape) != 2:
         raise InvalidRepresentationError(
-            f"the values have shape {shape}: a representation is samples × features; pool or "
-            "flatten the other axes, e.g. values.mean(axis=1) or values.reshape(len(values), -1)"
+            f"the values have shape {shape}: a representation is samples × features; pool the "
+            "other axes (by their mean, say), or flatten each sample into one row"
         )
     if 0 in shape:
         raise InvalidRepresentationError(f"the values have shape {shape}: nothing to measure")
@@ -257,29 +250,17 @@ def _check_shape(shape: tuple[int, ...]) -> None:
 def _as_ids(ids: Any, n: int) -> npt.NDArray[Any]:
     if ids is None:
         return np.arange(n, dtype=np.int64)
-    array = np.asarray(ids)
-    if array.dtype.kind in "iu":
-        array = array.astype(np.int64)
-    elif array.dtype.kind != "U":
-        array = np.asarray([str(i) for i in array.tolist()], dtype=np.str_)
+    array = as_ids(ids)
     if array.shape != (n,):
         raise InvalidRepresentationError(
             f"sample_ids have shape {array.shape}, but there are {n} rows: give one id per row"
         )
-    if _has_repeats(array):
-        unique, counts = np.unique(array, return_counts=True)
-        repeated = unique[counts > 1][0]
-        where = np.flatnonzero(array == repeated)[:2].tolist()
+    if (rows := first_repeat(array)) is not None:
         raise InvalidRepresentationError(
-            f"sample id {repeated.item()!r} stands at rows {where[0]} and {where[1]}: "
+            f"sample id {array[rows[0]].item()!r} stands at rows {rows[0]} and {rows[1]}: "
             "ids must differ"
         )
     return array
-
-
-def _has_repeats(ids: npt.NDArray[Any]) -> bool:
-    ordered = np.sort(ids)  # np.unique would hold three more arrays of this size
-    return bool((ordered[1:] == ordered[:-1]).any())
 
 
 def _as_column(name: str, column: Any, n: int) -> npt.NDArray[Any]:
@@ -305,7 +286,7 @@ def _rows_of(rep: Representation, ids: npt.NDArray[Any]) -> npt.NDArray[np.int64
 
 
 def _first_difference(a: Representation, b: Representation) -> str:
-    mend = 'compare the shared samples with align="intersection"'
+    mend = "compare the shared samples with align='intersection' (--align intersection)"
     shared = min(a.n, b.n)
     left, right = a.sample_ids[:shared].tolist(), b.sample_ids[:shared].tolist()
     for row, (i, j) in enumerate(zip(left, right, strict=True)):

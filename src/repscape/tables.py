@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +31,10 @@ SIMILARITY_COLUMNS: Final = {
     "value": "the score; null where it is undefined",
     "reason": "why the value is null",
 }
-"""Columns of a similarity table; a tag T of the origins adds the columns T_a and T_b."""
+"""Columns of a similarity table; a tag T of the origins adds the columns T_a and T_b.
+
+Where these names are taken, they are called tag_T_a and tag_T_b.
+"""
 
 NULL_COLUMNS: Final = {
     "null_mean": "mean under random pairing of the samples: the closed form where known",
@@ -91,7 +95,20 @@ GEOMETRY_COLUMNS: Final = {
     "notes": "what to know about the result; null if nothing",
     "reason": "why the value is null",
 }
-"""Columns of a geometry table: one row per number; a tag T of the origin adds a column T."""
+"""Columns of a geometry table: one row per number; a tag T of the origin adds a column T.
+
+Where this name is taken, it is called tag_T.
+"""
+
+
+def tag_column(tag: str, documented: Container[str], side: str = "") -> str:
+    """The column of a tag: its name, or ``tag_…`` where a documented column has that name.
+
+    >>> tag_column("seed", SIMILARITY_COLUMNS, "_a"), tag_column("model", SIMILARITY_COLUMNS, "_a")
+    ('seed_a', 'tag_model_a')
+    """
+    plain = f"{tag}{side}"
+    return f"tag_{plain}" if plain in documented else plain
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:

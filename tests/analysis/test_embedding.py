@@ -10,6 +10,7 @@ from scipy.spatial.distance import pdist, squareform
 from repscape.analysis.embedding import classical_scaling, model_coordinates
 from repscape.analysis.matrices import ScoreMatrix, square_matrix
 from repscape.analysis.model_scores import model_scores
+from repscape.plots.figures import figures_for
 from score_tables import SIMILARITY, design, models_table, row, synthetic
 
 
@@ -82,3 +83,15 @@ def test_one_model_has_a_place() -> None:
     found = classical_scaling(from_points(np.zeros((2, 1))).select(["p0"]))
     np.testing.assert_array_equal(found.coordinates, [[0, 0]])
     np.testing.assert_array_equal(found.shares, [0, 0])
+
+
+@pytest.mark.parametrize("tag", ["kind", "measure", "data", "x", "share_y", "reason"])
+def test_a_tag_may_have_the_name_of_a_column_of_the_map(tag: str) -> None:
+    scores = models_table(design(), lambda a, b: 0.5)
+    for side in "ab":
+        scores[f"{tag}_{side}"] = [model.split("-")[0] for model in scores[f"model_{side}"]]
+    table = model_coordinates(scores)
+    assert set(table[f"tag_{tag}"]) == {"conv", "mlp", "vit"}
+    assert set(table["kind"]) == {"similarity"}
+    figures = figures_for(scores)
+    assert any(name.startswith("map_") for name in figures)

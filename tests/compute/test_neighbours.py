@@ -409,3 +409,24 @@ def test_gpu_equals_cpu(name: str, metric: str) -> None:
     table, expected = neighbours(x.cuda(), 10, metric), neighbours(x, 10, metric)
     assert torch.equal(table.indices, expected.indices)
     assert torch.equal(table.distances, expected.distances)
+
+
+@pytest.mark.parametrize("n", [400, 5000])
+def test_equal_rows_are_searched_once(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of one kind see the same distances: of 5,000, 3 are selected from, not 5,000."""
+    searched = []
+
+    def counting(values: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+        searched.append(len(values))
+        return smallest(values, k)
+
+    kinds = gaussian(3, 8)
+    which = torch.randint(0, 3, (n,), generator=generator())
+    monkeypatch.setattr(engine, "smallest", counting)
+    monkeypatch.setattr(engine, "SMALL_WORK", 0)
+    found = neighbours(kinds[which], 10)
+    assert sum(searched) <= 3
+    assert bool((found.distances == 0).all())
+    for row in (0, n // 2, n - 1):
+        alike = [i for i in (which == which[row]).nonzero().flatten().tolist() if i != row]
+        assert found.indices[row].tolist() == alike[:10]

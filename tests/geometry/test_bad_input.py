@@ -233,3 +233,38 @@ def test_few_samples_of_many_features():
     values = describe(x, names).values["value"].to_numpy()
     assert (values > 1).all()
     assert (values <= 39).all()
+
+
+# Blocks and subsets are those of one TwoNN after another, which check_descriptor goes through.
+SCALE_FREE = sorted(
+    {*DESCRIPTORS.names()} - {"knn_density", "norms", "twonn_blocks", "twonn_scaling"}
+)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", SCALE_FREE)
+def test_what_does_not_depend_on_the_scale_is_the_same_at_the_ends_of_the_range(name, dtype):
+    """Squares of these overflow or vanish: the values are rescaled, by a power of two, first."""
+    x = points(150).astype(dtype)
+    labels = (x[:, 0] > 0).astype(int)
+    exponents = (-110, 110) if dtype == np.float32 else (-1000, 330)
+    chosen = "power_law[first=1]" if name == "power_law" else name
+    plain = describe(x, chosen, labels=labels).table
+    assert plain["value"].notna().all()
+    for exponent in exponents:
+        scaled = describe(np.ldexp(x, exponent), chosen, labels=labels).table
+        columns = ["value", "standard_error", "spread"]
+        np.testing.assert_allclose(scaled[columns], plain[columns], rtol=1e-9)
+
+
+def test_norms_beyond_float64_have_a_reason():
+    assert "more than float64 holds" in reason(np.ldexp(points() / 4, 1024), "norms")
+    x = np.ldexp(points(), 900)
+    norms = describe(x, "norms").table
+    np.testing.assert_allclose(
+        norms["value"], np.ldexp(describe(points(), "norms").table["value"], 900), rtol=1e-12
+    )
+
+
+def test_missing_labels_are_mended_in_python_and_on_the_command_line():
+    assert reason(points(), "label_overlap").endswith("give them, labels=… (--labels FILE)")

@@ -43,7 +43,7 @@ def points(n: int = 300, d: int = 6, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("name", [*(SMALL.get(n, n) for n in DESCRIPTORS.names()), *VARIANTS])
 def test_every_descriptor_does_what_it_declares(name):
     report = check_descriptor(name)
-    assert len(report.checks) == 9
+    assert len(report.checks) == 10
 
 
 @pytest.mark.parametrize("k", [1, 7, 30])

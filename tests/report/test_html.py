@@ -90,6 +90,13 @@ def test_figures_survive_the_escaping() -> None:
         assert figure["layout"]["title"]["text"] == figure["data"][0]["text"][0] == NASTY
 
 
+def test_whole_numbers_of_tables() -> None:
+    frame = pd.DataFrame({"pairs": [1128, -3], "pairings": pd.array([200, None], "Int64")})
+    section = Section("Numbers", [], [], [ReportTable(frame, "Numbers.")])
+    text = render(Report("Numbers", [section]))
+    assert re.findall(r"<td[^>]*>(.*?)</td>", text) == ["1,128", "200", "−3", "–"]
+
+
 def test_cells_of_tables() -> None:
     text = render(small("plain"))
     cells = re.findall(r"<td[^>]*>(.*?)</td>", text)

@@ -134,7 +134,7 @@ def test_text_is_stored_as_utf8_bytes_and_ends(path: Path) -> None:
 
 def test_join_takes_the_widest_text_and_copies() -> None:
     source = np.asarray(["a", "bb"])
-    joined = join([as_buffer("ids", source), as_buffer("ids", np.asarray(["cccc"]))])
+    joined = join([as_buffer("ids", source), as_buffer("ids", np.asarray(["cccc"]))], 3)
     source[0] = "z"
     assert joined.data.tolist() == ["a", "bb", "cccc"]
     assert joined.spec.dtype == "str"

@@ -15,6 +15,7 @@ from repscape.analysis.matrices import (
     square_matrix,
 )
 from repscape.analysis.tidy import model_tags, slices
+from repscape.tables import tag_column
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,9 @@ def model_coordinates(scores: pd.DataFrame) -> pd.DataFrame:
             "some of its scores are missing" if name in embedding.left_out else None
             for name in points["model"]
         ]
-        points = points.join(tags).reset_index(drop=True)
+        taken = {*points.columns, *piece.context}
+        names = {tag: tag_column(tag, taken) for tag in tags.columns}
+        points = points.join(tags.rename(columns=names)).reset_index(drop=True)
         for place, (name, value) in enumerate(piece.context.items()):
             points.insert(place, name, value)
         pieces.append(points)

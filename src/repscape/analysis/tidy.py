@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from repscape.errors import InvalidParameterError, UnknownNameError, did_you_mean
+from repscape.tables import SIMILARITY_COLUMNS
 
 KINDS = ("similarity", "distance")
 SIDES = ("rep", "model", "layer")
@@ -174,7 +175,8 @@ def tag_names(table: pd.DataFrame) -> list[str]:
     """Return the names T for which the table has both ``T_a`` and ``T_b``, in column order."""
     columns = set(table.columns)
     stems = [str(c)[:-2] for c in table.columns if str(c).endswith("_a")]
-    return [s for s in stems if s not in (*SIDES, "duplicates") and f"{s}_b" in columns]
+    tags = [s for s in stems if f"{s}_a" not in SIMILARITY_COLUMNS]
+    return [s for s in tags if f"{s}_b" in columns]
 
 
 def model_tags(table: pd.DataFrame) -> pd.DataFrame:
@@ -223,10 +225,20 @@ def layer_positions(table: pd.DataFrame) -> pd.DataFrame:
     found = found.dropna(subset=["model", "layer"]).drop_duplicates(["model", "layer", "rep"])
     _refuse_ambiguous_layers(found)
     if DEPTH_TAG in columns:
-        found = found.sort_values(DEPTH_TAG, key=pd.to_numeric, kind="stable")
+        found = found.sort_values(DEPTH_TAG, key=_depths, kind="stable")
     found["position"] = found.groupby("model", sort=False).cumcount()
     found["layers"] = found.groupby("model", sort=False)["layer"].transform("size").astype(int)
     return found[["model", "layer", "position", "layers"]].reset_index(drop=True)
+
+
+def _depths(tags: pd.Series) -> pd.Series:
+    try:
+        return pd.to_numeric(tags)
+    except (ValueError, TypeError) as problem:
+        raise InvalidParameterError(
+            f"the tag {DEPTH_TAG!r} says where a layer stands in its model, so it is a number "
+            f"({problem}): call another thing by another name"
+        ) from None
 
 
 def _refuse_ambiguous_layers(found: pd.DataFrame) -> None:

@@ -53,6 +53,8 @@ def _print(planned: Plan, every_task: bool) -> None:
                 typer.echo(f"{stage.stage:8}  {one.task.key[:12]}  {one.task.label}  {time}")
     for missing in planned.unresolved:
         note(f"not at hand: {missing}")
+    for line in planned.without_null:
+        note(line)
     seconds = sum(stage.seconds for stage in planned.stages)
     gpu = sum(stage.gpu_seconds for stage in planned.stages)
     unknown = sum(stage.unknown for stage in planned.stages)
@@ -106,6 +108,7 @@ def _record(planned: Plan, every_task: bool) -> dict[str, Any]:
             }
             for stage in planned.stages
         ],
+        "without_null": list(planned.without_null),
         "not_at_hand": [str(one) for one in planned.unresolved],
     }
     if every_task:

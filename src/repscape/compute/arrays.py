@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _SMALLEST, _LARGEST = 1e-150, 1e154
 """Between them squares, and those of roundings against them, stay in the range of float64."""
+SAFE_EXPONENT = 200
+"""Squares of float64 values between 2^±200 neither overflow nor underflow, nor do their sums."""
 BLOCK_ROWS = 512
 """Rows of a thousand float64 features then stay in a processor's cache."""
 
@@ -70,6 +72,19 @@ def check_finite(x: torch.Tensor, name: str) -> None:
             f"{name} has {bad} NaN or infinite values; the first is {value} at row {first[0]}, "
             f"feature {first[1]}: drop those samples (select) or find out why the model made them"
         )
+
+
+def within_range(x: torch.Tensor, exponent: int = SAFE_EXPONENT) -> tuple[torch.Tensor, float]:
+    """Divide x by a power of two if its largest value leaves 2^±exponent; also return the power.
+
+    What is divided is float64, so that only values that are nothing beside the largest may lose
+    digits; x itself is returned where it stays between, or is zero.
+    """
+    largest = torch.stack([x[i].abs().max() for i in row_blocks(x.shape[0])]).max()
+    power = int(torch.frexp(largest).exponent) - 1
+    if largest == 0 or abs(power) <= exponent:
+        return x, 1.0
+    return torch.ldexp(x.double(), torch.tensor(-power, device=x.device)), math.ldexp(1.0, power)
 
 
 def check_squares(x: torch.Tensor) -> None:

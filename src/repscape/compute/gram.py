@@ -10,7 +10,7 @@ about n²dM².
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -19,6 +19,7 @@ import torch
 
 from repscape.compute.memory import show_bytes
 from repscape.compute.rows import Rows
+from repscape.compute.tile_groups import Division, Tile, upper_tiles
 from repscape.errors import MemoryLimitError
 
 TILE_ROWS = 512
@@ -170,31 +171,78 @@ def sweep(
     -------
     One mapping from pair to sums for each group.
     """
-    n = matrices[0].n
-    side = _tile_side(matrices, memory_limit)
-    resident = _rows_to_keep(matrices, memory_limit)
+    side = tile_side(matrices[0].n, len(matrices), _widest(matrices), memory_limit)
     blocks = [_GroupProducts(group, matrices[0].diagonal.device) for group in groups]
-    row_sums = torch.zeros(
-        len(matrices), n, dtype=torch.float64, device=matrices[0].diagonal.device
-    )
+    tiles = upper_tiles(matrices[0].n, side)
+    row_sums = _add_tiles(matrices, blocks, tiles, side, memory_limit)
+    return [_finished(matrices, block, row_sums) for block in blocks]
+
+
+def group_sums(
+    matrices: Sequence[Matrix], pairs: Pairs, division: Division, group: int, memory_limit: int
+) -> dict[str, torch.Tensor]:
+    """What one group of tiles adds to the sums of these pairs, in float64: see `sums_of_groups`."""
+    side = tile_side(matrices[0].n, len(matrices), _widest(matrices), memory_limit)
+    if side < min(division.side, matrices[0].n):
+        raise MemoryLimitError(
+            f"{len(matrices)} matrices in tiles of {division.side}×{division.side}, as this sweep "
+            f"was divided, do not fit into the {show_bytes(memory_limit)} of memory_limit that are "
+            "left for them: raise it"
+        )
+    block = _GroupProducts(pairs, matrices[0].diagonal.device)
+    tiles = division.tiles(matrices[0].n, group)
+    row_sums = _add_tiles(matrices, [block], tiles, division.side, memory_limit)
+    return {"cross": block.cross, "selfs": block.selfs, "rows": row_sums}
+
+
+def sums_of_groups(
+    matrices: Sequence[Matrix], pairs: Pairs, groups: Iterable[Mapping[str, torch.Tensor]]
+) -> dict[tuple[int, int], PairSums]:
+    """`PairSums` from what `group_sums` found for every group, added in the order given.
+
+    They differ from those of `sweep` in the last bits only: there every tile is added to one
+    running sum, here to that of its group first.
+    """
+    device = matrices[0].diagonal.device
+    block = _GroupProducts(pairs, device)
+    row_sums = block.cross.new_zeros(len(matrices), matrices[0].n)
+    for group in groups:
+        block.cross += group["cross"].to(device)
+        block.selfs += group["selfs"].to(device)
+        row_sums += group["rows"].to(device)
+    return _finished(matrices, block, row_sums)
+
+
+def _add_tiles(
+    matrices: Sequence[Matrix],
+    blocks: Sequence[_GroupProducts],
+    tiles: Iterable[Tile],
+    side: int,
+    memory_limit: int,
+) -> torch.Tensor:
+    """Add the products of these tiles to the blocks; return their part of the row sums."""
     # One allocation for all tiles: fresh memory costs as much as filling it.
-    room = row_sums.new_empty(len(matrices) * side * side)
+    row_sums = blocks[0].cross.new_zeros(len(matrices), matrices[0].n)
+    room = row_sums.new_empty(len(matrices) * min(side, matrices[0].n) ** 2)
     rows_of = _distinct_rows(matrices)
-    with resident:
-        for i, j in _upper_tiles(n, side):
+    with _rows_to_keep(matrices, memory_limit):
+        for i, j in tiles:
             stack = _stack_tiles(matrices, rows_of, i, j, room)
             row_sums[:, i] += stack.sum(dim=2)
             if i != j:
                 row_sums[:, j] += stack.sum(dim=1)
             for block in blocks:
                 block.add(stack, 1.0 if i == j else 2.0)
-    return [
-        {
-            (a, b): assemble(matrices[a], matrices[b], off, row_sums[a], row_sums[b])
-            for (a, b), off in block.finish().items()
-        }
-        for block in blocks
-    ]
+    return row_sums
+
+
+def _finished(
+    matrices: Sequence[Matrix], block: _GroupProducts, row_sums: torch.Tensor
+) -> dict[tuple[int, int], PairSums]:
+    return {
+        (a, b): assemble(matrices[a], matrices[b], off, row_sums[a], row_sums[b])
+        for (a, b), off in block.finish().items()
+    }
 
 
 class _GroupProducts:
@@ -299,24 +347,22 @@ def assemble(
     )
 
 
-def _upper_tiles(n: int, side: int) -> Iterator[tuple[slice, slice]]:
-    starts = range(0, n, side)
-    for i in starts:
-        for j in starts[i // side :]:
-            yield slice(i, min(i + side, n)), slice(j, min(j + side, n))
+def _widest(matrices: Sequence[Matrix]) -> int:
+    return max((m.rows.d for m in matrices if m.rows is not None), default=0)
 
 
-def _tile_side(matrices: Sequence[Matrix], memory_limit: int) -> int:
-    """The largest tile such that the stack and its temporaries take half of the budget."""
-    count = len(matrices)
-    width = max((m.rows.d for m in matrices if m.rows is not None), default=0)
+def tile_side(n: int, count: int, width: int, memory_limit: int) -> int:
+    """The largest tile such that the stack and its temporaries take half of the budget.
+
+    For `count` matrices of n samples whose rows have at most `width` features.
+    """
 
     def needed(side: int) -> int:
         # The stack, the gathered left and right operands, and a few single tiles, in float64;
         # two blocks of rows on their way from float64.
         return 8 * (3 * count + 6) * side**2 + 24 * side * width
 
-    side = min(matrices[0].n, TILE_ROWS)
+    side = min(n, TILE_ROWS)
     while side > SMALLEST_TILE_ROWS and needed(side) > memory_limit // 2:
         side //= 2
     if needed(side) > memory_limit // 2:

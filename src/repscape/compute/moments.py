@@ -37,6 +37,12 @@ def sweep_cost(rows: Sequence[Rows]) -> int:
     return n * n * (sum(r.d for r in rows) + len(rows) ** 2) // 2
 
 
+def sweep_is_cheaper(n: int, widths: Sequence[int]) -> bool:
+    """Whether the sweep takes fewer multiplications than the moments of all pairs, own included."""
+    total, squares = sum(widths), sum(d * d for d in widths)
+    return n * (total + len(widths) ** 2) <= total**2 + squares
+
+
 def linear_pair_sums(
     matrices: Sequence[Matrix], pairs: Pairs, memory_limit: int
 ) -> dict[tuple[int, int], PairSums]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import torch
 
-from repscape.compute.arrays import as_tensor, check_finite, row_blocks
+from repscape.compute.arrays import as_tensor, check_finite, row_blocks, within_range
 from repscape.compute.exact import ExactDistances, Metric
 from repscape.compute.memory import parse_bytes
-from repscape.compute.neighbours import DEFAULT_MEMORY_LIMIT, _within_range
+from repscape.compute.neighbours import DEFAULT_MEMORY_LIMIT
 from repscape.compute.operands import Operands, error_coefficient
 from repscape.compute.threads import in_ranges
 from repscape.errors import InvalidParameterError
@@ -52,7 +52,7 @@ def neighbour_ranks(
         If a row lists itself or a sample that does not exist.
     """
     check_finite(x, "x")
-    x, _ = _within_range(as_tensor(x).contiguous())
+    x, _ = within_range(as_tensor(x).contiguous())
     targets = targets.long().to(x.device)
     n = int(x.shape[0])
     own = torch.arange(n, device=x.device)[:, None]
@@ -80,7 +80,7 @@ def neighbours_within(
     Returns (n, t) int64 on the CPU. Parameters as in `neighbour_ranks`.
     """
     check_finite(x, "x")
-    x, unscale = _within_range(as_tensor(x).contiguous())
+    x, unscale = within_range(as_tensor(x).contiguous())
     if metric == "euclidean":
         radii = radii.double() / unscale
     n = int(x.shape[0])

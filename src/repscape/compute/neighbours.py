@@ -23,7 +23,7 @@ from typing import get_args
 
 import torch
 
-from repscape.compute.arrays import as_tensor, check_finite, row_blocks
+from repscape.compute.arrays import as_tensor, check_finite, row_blocks, within_range
 from repscape.compute.candidates import Candidates, from_whole_rows, plan_tiles, sweep
 from repscape.compute.device import on_capable_device
 from repscape.compute.equal_rows import first_equal_rows
@@ -45,8 +45,6 @@ DEFAULT_MEMORY_LIMIT = "1GiB"
 SMALL_WORK = 2**24
 """Up to this many exact feature differences, tensors are faster than loading compiled code."""
 SMALL_ROWS = 4096
-_SAFE_EXPONENT = 200
-"""Squares of float64 values between 2^±200 neither overflow nor underflow, nor do their sums."""
 _FLOAT64_TILE = 1024
 
 
@@ -178,7 +176,7 @@ def neighbours(
             "with a single feature every cosine is 1 or -1, so no neighbour is nearer than "
             "another: use metric='euclidean'"
         )
-    x, unscale = _within_range(on_capable_device(as_tensor(x)).contiguous())
+    x, unscale = within_range(on_capable_device(as_tensor(x)).contiguous())
     with full_precision():
         search = _Search(x, k, metric, parse_bytes(memory_limit))
         for candidates in search.candidates():
@@ -313,19 +311,32 @@ class _Search:
         device = doubtful.device
         first = torch.from_numpy(first_equal_rows(self.exact.x)).to(device)
         distinct, kind = torch.unique(first, return_inverse=True)
-        for block in row_blocks(len(doubtful), _dense_rows(self.operands.n, self.budget // 4)):
-            rows = doubtful[block].sort().values
-            here = rows.cpu()
-            limits = self.operands.to_squared(self.distances[here, -1].to(device))
-            kinds, which = torch.unique(kind[rows], return_inverse=True)
-            limits = torch.zeros(len(kinds), dtype=torch.float64, device=device).scatter_reduce(
-                0, which, limits, "amax"
-            )
-            near = self._near_distances(distinct[kinds], limits, distinct)[which[:, None], kind]
-            near[torch.arange(len(rows), device=device), rows] = torch.inf
-            distances, indices = smallest(near, self.k)
-            self.distances[here] = distances.cpu()
-            self.indices[here] = indices.int().cpu()
+        kinds, kind_of = torch.unique(kind[doubtful], return_inverse=True)
+        limits = self.operands.to_squared(self.distances[doubtful.cpu(), -1].to(device))
+        limits = torch.zeros(len(kinds), dtype=torch.float64, device=device).scatter_reduce(
+            0, kind_of, limits, "amax"
+        )
+        # Equal rows see the same distances, and the same order of all but themselves.
+        by_kind = kind_of.argsort(stable=True)
+        ends = torch.bincount(kind_of, minlength=len(kinds)).cumsum(0).tolist()
+        for block in row_blocks(len(kinds), _dense_rows(self.operands.n, self.budget // 4)):
+            near = self._near_distances(distinct[kinds[block]], limits[block], distinct)
+            distances, indices = smallest(near[:, kind], self.k + 1)
+            members = by_kind[ends[block.start - 1] if block.start else 0 : ends[block.stop - 1]]
+            for part in row_blocks(len(members), max(1, self.budget // 4 // (48 * self.k + 48))):
+                which = kind_of[members[part]] - block.start
+                self._put_without_self(doubtful[members[part]], distances[which], indices[which])
+
+    def _put_without_self(
+        self, rows: torch.Tensor, distances: torch.Tensor, indices: torch.Tensor
+    ) -> None:
+        """Fill in the table from the k + 1 nearest of each row, the row itself among them."""
+        others = indices != rows[:, None]
+        # Where k + 1 equal rows come before it, the last is one too many instead.
+        others[others.all(dim=1), -1] = False
+        here = rows.cpu()
+        self.distances[here] = distances[others].view(-1, self.k).cpu()
+        self.indices[here] = indices[others].view(-1, self.k).int().cpu()
 
     def _near_distances(
         self, rows: torch.Tensor, limits: torch.Tensor, columns: torch.Tensor
@@ -375,14 +386,3 @@ def _dense_rows(n: int, budget: int) -> int:
             f"but {show_bytes(max(budget, 0))} are left of memory_limit"
         )
     return min(n, budget // row_bytes)
-
-
-def _within_range(x: torch.Tensor) -> tuple[torch.Tensor, float]:
-    """Scale x by a power of two if its squares leave float64's range; also return the way back."""
-    if x.dtype != torch.float64:
-        return x, 1.0
-    largest = torch.stack([x[i].abs().max() for i in row_blocks(x.shape[0])]).max()
-    _, exponent = torch.frexp(largest)
-    if largest == 0 or abs(int(exponent)) <= _SAFE_EXPONENT:
-        return x, 1.0
-    return torch.ldexp(x, -exponent), 2.0 ** int(exponent)

@@ -126,24 +126,31 @@ class BinnedRanks:
         def settled(i: slice, j: slice) -> torch.Tensor:
             return settle(distance(i, j))
 
-        self._edges = _quantile_edges(settled, n)
+        self.edges = _quantile_edges(settled, n)
         for _ in range(5):
-            counts, lowest, highest = histogram(settled, n, self._edges)
-            self.error = _within_bin_share(self._edges, counts, lowest, highest)
+            counts, lowest, highest = histogram(settled, n, self.edges)
+            self.error = _within_bin_share(self.edges, counts, lowest, highest)
             if 2 * self.error + self.error**2 <= RANK_ERROR:
                 break
-            self._edges = _split_heavy(self._edges, counts, lowest, highest)
+            self.edges = _split_heavy(self.edges, counts, lowest, highest)
         else:
             raise UndefinedScoreError(
                 f"the ranks of {n * (n - 1) // 2} distances cannot be binned within {RANK_ERROR}: "
                 "the distances span too many orders of magnitude; compare fewer samples "
                 f"(exact ranks up to n={EXACT_RANK_ROWS})"
             )
-        self._ranks = counts.cumsum(0).double() - (counts.double() - 1.0) / 2.0
+        self.ranks = counts.cumsum(0).double() - (counts.double() - 1.0) / 2.0
+
+    @classmethod
+    def of(cls, edges: torch.Tensor, ranks: torch.Tensor) -> BinnedRanks:
+        """The map with these upper edges of bins and mean ranks, found before."""
+        found = object.__new__(cls)
+        found.edges, found.ranks = edges, ranks
+        return found
 
     def __call__(self, distances: torch.Tensor) -> torch.Tensor:
         """The ranks, float64, of distances from the same matrix."""
-        return self._ranks[torch.bucketize(settle(distances), self._edges)]
+        return self.ranks[torch.bucketize(settle(distances), self.edges)]
 
 
 def _quantile_edges(distance: DistanceTile, n: int) -> torch.Tensor:

@@ -19,7 +19,7 @@ from repscape.errors import (
     SampleError,
     did_you_mean,
 )
-from repscape.representation import digest_ids
+from repscape.sample_ids import as_ids, digest_ids, first_repeat
 
 _MISSING = ("", None)
 
@@ -95,7 +95,7 @@ class DataSource:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "ids", as_ids(self.ids, self.name))
+        put(self, "ids", _checked_ids(self.ids, self.name))
         put(self, "modality", self.modality or next(iter(self.readers)))
         if self.labels is not None:
             put(self, "labels", as_column(self.labels))
@@ -223,25 +223,16 @@ class DataSource:
         )
 
 
-def as_ids(given: Any, name: str) -> npt.NDArray[Any]:
+def _checked_ids(given: Any, name: str) -> npt.NDArray[Any]:
     """Return ids as an array of str or int64; refuse those that come twice, quoting them."""
-    ids = np.asarray(given)
-    if ids.dtype.kind in "iu":
-        ids = ids.astype(np.int64)
-    elif ids.dtype.kind != "U":
-        ids = np.asarray([str(i) for i in ids.tolist()], dtype=np.str_)
+    ids = as_ids(given)
     if not len(ids):
         raise InvalidRepresentationError(f"{name} has no samples")
-    ordered = np.sort(ids)
-    if (ordered[1:] == ordered[:-1]).any():
-        order = np.argsort(ids, kind="stable")
-        again = np.flatnonzero(ids[order][1:] == ids[order][:-1])
-        rows = [int(order[again[0]]), int(order[again[0] + 1])]
-        distinct = len(np.unique(ids[order][1:][again]))
-        more = f" (and {distinct - 1} more)" if distinct > 1 else ""
+    if (rows := first_repeat(ids)) is not None:
+        more = len(ids) - len(np.unique(ids)) - 1
         raise InvalidRepresentationError(
             f"{name}: sample id {ids[rows[0]].item()!r} comes twice, in rows {rows[0]} and "
-            f"{rows[1]}{more}: ids must differ"
+            f"{rows[1]}{f' (and {more} more repeats)' if more else ''}: ids must differ"
         )
     return ids
 
@@ -250,7 +241,7 @@ def as_column(given: Any) -> npt.NDArray[Any]:
     """Return labels or metadata as an array of numbers, booleans or text."""
     column = np.asarray(given)
     if column.dtype.kind in "iu":
-        return column.astype(np.int64)
+        return column.astype(np.int64, copy=False)
     if column.dtype.kind in "fbU":
         return column
     texts = ["" if value in _MISSING else str(value) for value in column.tolist()]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from repscape.errors import InvalidParameterError, InvalidRepresentationError
+from repscape.sample_ids import SeenIds, as_ids
 
 Batches: TypeAlias = Iterable[Sequence[Any]]
 _FORM = "yield (ids, inputs) or (ids, inputs, labels), with one id for each sample"
@@ -44,13 +45,13 @@ def read_batches(batches: Batches) -> Iterator[Batch]:
     InvalidRepresentationError
         If an id comes twice, or text and whole numbers are mixed.
     """
-    seen: dict[Any, int] = {}
+    seen = SeenIds()
     kind, labelled = "", False
     for item in batches:
         batch = _read(item, len(seen))
         if not len(batch):
             continue
-        if not seen:
+        if not len(seen):
             kind, labelled = batch.ids.dtype.kind, batch.labels is not None
         if batch.ids.dtype.kind != kind:
             raise InvalidRepresentationError(
@@ -62,7 +63,11 @@ def read_batches(batches: Batches) -> Iterator[Batch]:
                 f"the batch that begins with sample {batch.ids[0].item()!r} has "
                 f"{'no ' if labelled else ''}labels, unlike those before: give all or none"
             )
-        _note(seen, batch)
+        if (repeat := seen.add(batch.ids)) is not None:
+            raise InvalidRepresentationError(
+                f"sample id {batch.ids[repeat[1] - batch.start].item()!r} comes twice, as samples "
+                f"{repeat[0]} and {repeat[1]}: ids must differ"
+            )
         yield batch
 
 
@@ -96,22 +101,10 @@ def _as_ids(given: Any) -> npt.NDArray[Any]:
         raise InvalidParameterError(
             f"batches gave ids of shape {ids.shape} and type {ids.dtype}: {_FORM}"
         )
-    if ids.dtype.kind in "iu":
-        return ids.astype(np.int64)
-    return ids if ids.dtype.kind == "U" else np.asarray([str(i) for i in ids.tolist()], np.str_)
+    return as_ids(ids)
 
 
 def _as_array(given: Any) -> npt.NDArray[Any]:
     if isinstance(given, torch.Tensor):
         return np.asarray(given.detach().cpu())
     return np.asarray(given if isinstance(given, np.ndarray | str) else list(given))
-
-
-def _note(seen: dict[Any, int], batch: Batch) -> None:
-    for position, identity in enumerate(batch.ids.tolist(), batch.start):
-        if identity in seen:
-            raise InvalidRepresentationError(
-                f"sample id {identity!r} comes twice, as samples {seen[identity]} and "
-                f"{position}: ids must differ"
-            )
-        seen[identity] = position

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -17,7 +17,7 @@ from repscape.extract.forward import Forward, RowsOf, Site, Wanted, is_out_of_me
 from repscape.extract.layers import Selection
 from repscape.extract.rows import Rows, RowSpec
 from repscape.extract.runners import LocalRunner, Runner
-from repscape.extract.sinks import Chunk, MemorySink, Sink, StoredSink, StoringSink
+from repscape.extract.sinks import Chunk, MemorySink, SharedColumns, Sink, StoredSink, StoringSink
 from repscape.extract.source import Source
 from repscape.extract.trace import Trace
 from repscape.extract.windows import Feed, Pass, Window
@@ -101,7 +101,8 @@ class Extraction:
             raise InvalidRepresentationError("batches gave no sample: nothing to extract")
         trace, rows = self._trace(first)
         with ExitStack() as stack:
-            layers = self._open(trace, first, stack)
+            shared = SharedColumns(self.feed.columns)
+            layers = self._open(trace, first, shared, stack)
             calls = {call: trace.output(call).layout for call, _ in (x.site for x in layers)}
             for group in _by_plan(layers) if self.feed.is_repeatable else [layers]:
                 missing = [layer for layer in group if not layer.is_stored]
@@ -113,7 +114,7 @@ class Extraction:
                 if rows and not self.feed.is_repeatable:
                     self.forward.check(first, rows, wanted)
                 self._extract(group, wanted, {} if self.feed.is_repeatable else rows, progress)
-            return {(x.name, x.site[1]): rep for x, rep in _finished(layers)}
+            return {(x.name, x.site[1]): x.sink.finish(shared) for x in layers}
 
     def _extract(
         self, layers: Sequence[Layer], wanted: Wanted, learned: RowsOf, progress: Progress | None
@@ -160,22 +161,27 @@ class Extraction:
                 raise
         return self.forward.learn(smaller)
 
-    def _open(self, trace: Trace, first: Pass, stack: ExitStack) -> list[Layer]:
+    def _open(
+        self, trace: Trace, first: Pass, shared: SharedColumns, stack: ExitStack
+    ) -> list[Layer]:
         layers, names = [], self.selection.names(trace.calls)
         for call in self.selection.among(trace.calls):
             for pooling in self.forward.poolings:
                 name, output = names[call], trace.output(call)
                 spec = RowSpec.of(output, pooling, first.marks(call.layer))
-                sink = self._sink(self.sources[pooling.name], name, spec, stack)
+                sink = self._sink(self.sources[pooling.name], name, spec, shared, stack)
                 layers.append(Layer((call, pooling.name), name, spec, sink))
         return layers
 
-    def _sink(self, source: Source, name: str, spec: RowSpec, stack: ExitStack) -> Sink:
+    def _sink(
+        self, source: Source, name: str, spec: RowSpec, shared: SharedColumns, stack: ExitStack
+    ) -> Sink:
         origin, recipe = source.origin(name), source.recipe(name)
         if self.store is None:
             return MemorySink(origin)
         if self.store.has(recipe.key):
-            return StoredSink(self.store.load_representation(recipe.key), origin, spec.numbered)
+            stored = self.store.load_representation(recipe.key, shared.known)
+            return StoredSink(shared.add(stored), origin, spec.numbered)
         plan = self.feed.plan()
         writer = self.store.representation_writer(
             recipe, origin, self.shard_rows, plan=plan, beside=self.beside
@@ -219,17 +225,6 @@ class JointPlan:
         for sink in self._sinks:
             if sink.plan["batch_samples"] != size:
                 sink.change_plan({**sink.plan, "batch_samples": size})
-
-
-def _finished(layers: Sequence[Layer]) -> Iterator[tuple[Layer, Representation]]:
-    """The representations, which share one array of ids where these are the same."""
-    known: list[npt.NDArray[Any]] = []
-    for layer in layers:
-        rep = layer.sink.finish()
-        same = next((ids for ids in known if np.array_equal(ids, rep.sample_ids)), None)
-        if same is None:
-            known.append(rep.sample_ids)
-        yield layer, rep if same is None else replace(rep, sample_ids=same)
 
 
 def _by_plan(layers: Sequence[Layer]) -> Iterator[list[Layer]]:

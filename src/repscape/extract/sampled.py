@@ -17,6 +17,7 @@ from repscape.errors import InvalidParameterError, MissingExtraError, SampleErro
 from repscape.extract import windows
 from repscape.extract.models.base import LoadedModel, Prepared
 from repscape.extract.windows import Pass, Window
+from repscape.store import Columns, named_columns
 
 BATCH_SAMPLES = 64
 SORTED_SAMPLES = 1024
@@ -47,6 +48,11 @@ class SampleFeed:
     def total(self) -> int:
         """The number of samples."""
         return len(self.source)
+
+    @property
+    def columns(self) -> Columns:
+        """Ids, labels and metadata of all samples."""
+        return named_columns(self.source.ids, self.source.labels, self.source.columns)
 
     @property
     def sorts(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from repscape.errors import InvalidParameterError, InvalidRepresentationError, SampleMismatchError
 from repscape.extract.rows import RowSpec
 from repscape.representation import Origin, Representation
+from repscape.store import Columns, columns_of
 
 if TYPE_CHECKING:
     from repscape.store import RepresentationWriter
@@ -31,6 +32,30 @@ class Chunk:
     columns: Mapping[str, Array] = field(default_factory=dict)
 
 
+class SharedColumns:
+    """Ids, labels and columns that several representations have in common, held once."""
+
+    def __init__(self, known: Columns) -> None:
+        self._by_rows: dict[int, Columns] = {len(known["ids"]): known} if known else {}
+
+    @property
+    def known(self) -> list[Columns]:
+        """What there is to share."""
+        return list(self._by_rows.values())
+
+    def ids(self, ids: Array) -> Array:
+        """The array that is known to hold these ids, or this one."""
+        known = self._by_rows.get(len(ids), {}).get("ids", ids)
+        same = known.dtype.kind == ids.dtype.kind and np.array_equal(known, ids)
+        return known if same else ids
+
+    def add(self, representation: Representation) -> Representation:
+        """Share what this one has; return it."""
+        known = self._by_rows.get(representation.n, {})
+        self._by_rows[representation.n] = {**known, **columns_of(representation)}
+        return representation
+
+
 class Sink(Protocol):
     """Takes the rows of one layer, window after window, in the order of the data."""
 
@@ -44,8 +69,8 @@ class Sink(Protocol):
     def skip(self, ids: Array) -> None:
         """Pass over samples that are there already, checking that they are these."""
 
-    def finish(self) -> Representation:
-        """Return all rows."""
+    def finish(self, shared: SharedColumns) -> Representation:
+        """Return all rows; what they have in common with others is one array."""
 
 
 class MemorySink:
@@ -65,13 +90,13 @@ class MemorySink:
         """Nothing is there before the extraction, so nothing can be skipped."""
         raise AssertionError("a sink in memory starts empty")
 
-    def finish(self) -> Representation:
+    def finish(self, shared: SharedColumns) -> Representation:
         """Return all rows."""
         chunks = self._chunks
         labels = [chunk.labels for chunk in chunks if chunk.labels is not None]
-        return Representation(
+        rep = Representation(
             np.concatenate([chunk.values for chunk in chunks]),
-            np.concatenate([chunk.ids for chunk in chunks]),
+            shared.ids(np.concatenate([chunk.ids for chunk in chunks])),
             labels=np.concatenate(labels) if labels else None,
             columns={
                 name: np.concatenate([chunk.columns[name] for chunk in chunks])
@@ -79,6 +104,7 @@ class MemorySink:
             },
             origin=self._origin,
         )
+        return shared.add(rep)
 
 
 class StoredSink:
@@ -86,7 +112,7 @@ class StoredSink:
 
     def __init__(self, stored: Representation, origin: Origin, numbered: bool) -> None:
         self._stored = replace(stored, origin=origin)
-        self._known = KnownRows(stored.sample_ids, numbered)
+        self._known = KnownRows(lambda: iter([stored.sample_ids]), stored.n, numbered)
         self.samples_done = stored.n
 
     def append(self, chunk: Chunk) -> None:
@@ -104,7 +130,7 @@ class StoredSink:
                 f"but now row {row} is sample {now!r}: {_MEND}"
             )
 
-    def finish(self) -> Representation:
+    def finish(self, shared: SharedColumns) -> Representation:
         """Return the stored rows."""
         if self._known.position != self._stored.n:
             raise SampleMismatchError(
@@ -123,7 +149,7 @@ class StoringSink:
         self._writer = writer
         self._origin = origin
         self._key = key
-        self._known = KnownRows(writer.known_ids, spec.numbered)
+        self._known = KnownRows(writer.known_ids, writer.rows_done, spec.numbered)
         self._appended = 0
         self._steps = writer.plan_steps
         self.samples_done = self._known.whole_samples(spec.per_sample)
@@ -187,10 +213,11 @@ class StoringSink:
                 f"samples in the same order as before, or delete the key {self._key} and run again"
             )
 
-    def finish(self) -> Representation:
+    def finish(self, shared: SharedColumns) -> Representation:
         """Commit, and return the stored rows."""
         self._start()
-        return replace(self._writer.commit(), origin=self._origin)
+        stored = shared.add(self._writer.commit(shared.known))
+        return replace(stored, origin=self._origin)
 
     def _start(self) -> None:
         if not self._appended:
@@ -203,22 +230,27 @@ class KnownRows:
     With `numbered` rows a sample `a` has the rows `a/0`, `a/1`, …, at least one.
     """
 
-    def __init__(self, ids: Array, numbered: bool) -> None:
-        self._ids = ids
+    def __init__(self, parts: Callable[[], Iterator[Array]], rows: int, numbered: bool) -> None:
+        self._parts = parts
+        self._rows = rows
         self._numbered = numbered
+        self._following = parts()
+        self._part: Array = np.asarray([], np.str_)
+        self._first = 0
         self.position = 0
 
     def whole_samples(self, per_sample: int | None) -> int:
         """How many samples are surely there with all of their rows."""
         if per_sample is not None:
-            return len(self._ids) // per_sample
-        begun = sum(str(identity).endswith("/0") for identity in self._ids.tolist())
+            return self._rows // per_sample
+        begun = sum(int(np.char.endswith(part, "/0").sum()) for part in self._parts())
         return max(0, begun - 1)
 
     def take(self, ids: Array) -> tuple[int, Any, Any] | None:
         """Walk over these samples; return (row, stored, now) at the first that differs."""
-        if not self._numbered:
-            stored = self._ids[self.position : self.position + len(ids)]
+        if not self._numbered and self.position < self._rows:
+            self._here()
+            stored = self._part[self.position - self._first :][: len(ids)]
             if np.array_equal(stored, ids):
                 self.position += len(ids)
                 return None
@@ -233,4 +265,9 @@ class KnownRows:
         return None
 
     def _here(self) -> Any:
-        return self._ids[self.position].item() if self.position < len(self._ids) else None
+        if self.position >= self._rows:
+            return None
+        while self.position >= self._first + len(self._part):
+            self._first += len(self._part)
+            self._part = next(self._following)
+        return self._part[self.position - self._first].item()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from repscape.extract.batches import Batch, Batches, count_samples, read_batches
 from repscape.extract.marks import Marks
 from repscape.extract.rows import MarksOf, Rows, no_marks
+from repscape.store import Columns
 
 Array = npt.NDArray[Any]
 
@@ -93,6 +95,10 @@ class Feed(Protocol):
     def total(self) -> int | None:
         """The number of samples, where it is known."""
 
+    @property
+    def columns(self) -> Columns:
+        """Ids, labels and columns of all samples, where they stand in memory; or nothing."""
+
     def plan(self) -> dict[str, Any]:
         """How samples are put into batches: recorded with what is made."""
 
@@ -107,6 +113,7 @@ class CallerFeed:
     """Batches as the caller made them: each is a window of one pass."""
 
     is_repeatable = False
+    columns: Columns = MappingProxyType({})
 
     def __init__(self, batches: Batches) -> None:
         self._total = count_samples(batches)

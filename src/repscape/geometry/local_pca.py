@@ -113,7 +113,7 @@ class LocalPCA(NeighbourDescriptor):
         return self.k
 
     def describe(self, sample: Sample) -> Curve:  # noqa: D102
-        x = sample.features()
+        x, _ = sample.scaled_features()
         table = sample.neighbours(self.metric, self.k)
         variances = local_variances(x, table, self.k)
         values = dimensions_by_rule(variances, self.rule, self.threshold)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from repscape.compute.arrays import as_tensor, check_finite
+from repscape.compute.arrays import as_tensor, check_finite, within_range
 from repscape.compute.memory import parse_bytes
 from repscape.compute.neighbours import (
     DEFAULT_MEMORY_LIMIT,
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 NEAR_DUPLICATE = 1e-6
 """A nearest neighbour closer than this times the median nearest distance is a near-duplicate."""
 TIE_FRACTION_WARNED = 0.01
+_SAFE_EXPONENT = 60
+"""Eighth powers of values up to 2^±60, which the errors of dimensions form, are in range."""
 _MISSING_LABELS = ("", "None", "nan", "NaN", "<NA>")
 
 
@@ -88,6 +90,7 @@ class Sample:
     planned: Mapping[str, int] = field(default_factory=dict)
     tables: dict[str, NeighbourTable] = field(default_factory=dict)
     _axes: PrincipalAxes | None = None
+    _scaled: tuple[torch.Tensor, float] | None = None
 
     def neighbours(self, metric: Metric, k: int) -> NeighbourTable:
         """The k nearest neighbours of every sample.
@@ -130,11 +133,17 @@ class Sample:
             )
         return self.values
 
+    def scaled_features(self) -> tuple[torch.Tensor, float]:
+        """The values in a unit, a power of two, in which their squares stay in range; the unit."""
+        if self._scaled is None:
+            self._scaled = within_range(self.features(), _SAFE_EXPONENT)
+        return self._scaled
+
     def axes(self) -> PrincipalAxes:
-        """The principal axes of the values, computed once."""
+        """The principal axes of the values in the unit of `scaled_features`, computed once."""
         self.check_distinct()
         if self._axes is None:
-            self._axes = principal_axes(self.features())
+            self._axes = principal_axes(self.scaled_features()[0])
         return self._axes
 
     def classes(self) -> npt.NDArray[np.int64]:
@@ -145,8 +154,8 @@ class Sample:
         """
         if self.labels is None:
             raise MissingLabelsError(
-                "this descriptor needs the labels of the samples, but there are none: give "
-                "Representation(values, labels=…)"
+                "this descriptor needs the labels of the samples, but there are none: give them, "
+                "labels=… (--labels FILE)"
             )
         missing = int(_missing(self.labels).sum())
         if missing:
@@ -185,6 +194,13 @@ class Sample:
             tied = (d[:, 0] == d[:, 1]) | (d[:, -2] == d[:, -1])
         ties = float(tied.double().mean())
         return replace(plain, near_duplicates=int(near.sum()), tie_fraction=ties)
+
+    def let_go(self) -> None:
+        """Keep what is known about the samples, not their values and tables."""
+        known = self.diagnostics
+        self.values = self.distances = self._axes = self._scaled = None
+        self.tables.clear()
+        assert self.diagnostics is known
 
     def warn(self, name: str) -> None:
         """Warn of ties and near-duplicates, once all descriptors have asked for neighbours."""

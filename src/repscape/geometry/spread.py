@@ -65,7 +65,7 @@ class Anisotropy(Descriptor):
         return self.spec.but(invariances=self.spec.invariances | {"translation"})
 
     def describe(self, sample: Sample) -> Curve:  # noqa: D102
-        x = sample.features()
+        x, _ = sample.scaled_features()
         n = sample.n
         if n < 2:
             raise TooFewSamplesError(f"a mean cosine needs at least 2 distinct samples, not {n}")
@@ -116,12 +116,17 @@ class Norms(Descriptor):
         return self.spec.but(invariances=self.spec.invariances | {"translation"})
 
     def describe(self, sample: Sample) -> Curve:  # noqa: D102
-        x = sample.features()
+        x, unit = sample.scaled_features()
         mean = column_mean(x) if self.centred else torch.zeros(x.shape[1], device=x.device)
         norms = torch.cat([(x[i].double() - mean).norm(dim=1) for i in row_blocks(sample.n)]).cpu()
-        spread = float(norms.std()) if sample.n > 1 else None
+        if math.isinf(float(norms.max()) * unit):
+            raise UndefinedScoreError(
+                "the largest norm is more than float64 holds (1.8e308): bring the values to "
+                "another unit first"
+            )
+        spread = float(norms.std()) * unit if sample.n > 1 else None
         # NumPy, since torch.quantile refuses more than 2²⁴ values.
-        values = np.quantile(norms.numpy(), _QUANTILES)
+        values = np.quantile(norms.numpy(), _QUANTILES) * unit
         readings = tuple(
             Reading(float(value), scale=level, samples=sample.n, spread=spread)
             for level, value in zip(_QUANTILES, values, strict=True)
@@ -164,7 +169,7 @@ class ClassSeparability(Descriptor):
     )
 
     def describe(self, sample: Sample) -> Curve:  # noqa: D102
-        x = sample.features()
+        x, _ = sample.scaled_features()
         codes = torch.from_numpy(sample.classes()).to(x.device)
         sizes = torch.bincount(codes).double()
         classes = len(sizes)
@@ -195,7 +200,7 @@ def _unit_rows(x: torch.Tensor, mean: torch.Tensor) -> Iterator[torch.Tensor]:
         if bool((norms == 0).any()):
             row = i.start + int((norms == 0).nonzero()[0, 0])
             raise UndefinedScoreError(
-                f"row {row} is zero everywhere, so its cosine with other rows does not exist: "
-                "drop those samples"
+                f"row {row} is zero everywhere, or as good as zero beside others, so its cosine "
+                "with them does not exist: drop those samples"
             )
         yield rows / norms[:, None]

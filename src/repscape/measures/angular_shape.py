@@ -10,9 +10,10 @@ import torch
 
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.factors import thin_svd
-from repscape.measures.base import MEASURES, Measure, MeasureSpec, RowsMeasure
+from repscape.measures.base import MEASURES, Measure, MeasureSpec
 from repscape.measures.procrustes import WILLIAMS_2021, Procrustes
 from repscape.measures.rotation import (
+    RotationMeasure,
     angle_of_chord,
     permuted_rotation_distances,
     rotation_distance,
@@ -23,7 +24,7 @@ from repscape.registry import parameter
 
 @MEASURES.register
 @dataclass(frozen=True)
-class AngularShape(RowsMeasure):
+class AngularShape(RotationMeasure):
     """Angle after the best rotation of representations that are whitened in part.
 
     With X centred, X_α = X((1 - α)(XᵀX)^(-1/2) + αI) on the range of X, and Y_α likewise
@@ -83,10 +84,10 @@ class AngularShape(RowsMeasure):
         unit: torch.Tensor = whitened / whitened.norm()
         return unit
 
-    def permuted_scores(  # noqa: D102
-        self, a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor, memory_limit: int
+    def of_norms(  # noqa: D102
+        self, a: torch.Tensor, b: torch.Tensor, norms: torch.Tensor, orders: torch.Tensor
     ) -> torch.Tensor:
-        return 2.0 * (permuted_rotation_distances(a, b, orders) / 2.0).asin()
+        return 2.0 * (permuted_rotation_distances(a, b, norms, orders) / 2.0).asin()
 
     def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
         return angle_of_chord(rotation_distance(a, b))

@@ -50,7 +50,8 @@ class MeasureSpec:
     kind : "similarity" or "distance"
         Similarity: larger is more alike. Distance: smaller is more alike.
     range : (low, high)
-        Reached or not; infinite where unbounded.
+        Reached or not; infinite where unbounded. A score at an end is there up to the rounding of
+        its sums, and may come out beyond it by that (a CKA of 1 + 1e-14): it is not clamped.
     symmetric, metric : bool
         Whether compare(a, b) = compare(b, a); whether the triangle inequality holds, too.
     invariances : frozenset of names from `INVARIANCES`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -9,8 +10,10 @@ import torch
 
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.factors import ThinSVD, span_basis, thin_svd
-from repscape.errors import UndefinedScoreError
+from repscape.compute.permuted import permuted_cross_products
+from repscape.errors import RepscapeError, UndefinedScoreError
 from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
+from repscape.measures.rotation import RotationMeasure
 from repscape.measures.subspaces import canonical_correlations, check_span
 from repscape.registry import Citation, parameter
 
@@ -30,7 +33,7 @@ _RAGHU_2017 = Citation(
 
 @MEASURES.register
 @dataclass(frozen=True)
-class CCA(RowsMeasure):
+class CCA(RotationMeasure):
     """Mean canonical correlation.
 
     With U_X, U_Y orthonormal bases of the centred features and r, r' their numerical ranks, the
@@ -92,6 +95,30 @@ class CCA(RowsMeasure):
             return None
         return max(a.shape[1], b.shape[1]) / (a.shape[0] - 1)
 
+    def permuted_pairs(  # noqa: D102
+        self,
+        states: Sequence[torch.Tensor],
+        pairs: Sequence[tuple[int, int]],
+        orders: torch.Tensor,
+        memory_limit: int,
+    ) -> list[torch.Tensor | RepscapeError]:
+        if self.average == "mean":
+            return super().permuted_pairs(states, pairs, orders, memory_limit)
+        return RowsMeasure.permuted_pairs(self, states, pairs, orders, memory_limit)
+
+    def permuted_scores(  # noqa: D102
+        self, a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor, memory_limit: int
+    ) -> torch.Tensor:
+        if self.average == "mean":
+            return super().permuted_scores(a, b, orders, memory_limit)
+        squares = [p.square().sum(dim=(1, 2)) for _, p in permuted_cross_products(a, b, orders)]
+        return torch.cat(squares) / min(a.shape[1], b.shape[1])
+
+    def of_norms(  # noqa: D102
+        self, a: torch.Tensor, b: torch.Tensor, norms: torch.Tensor, orders: torch.Tensor
+    ) -> torch.Tensor:
+        return norms / min(a.shape[1], b.shape[1])
+
     def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
         rank = min(a.shape[1], b.shape[1])
         if self.average == "mean_squared":
@@ -101,7 +128,7 @@ class CCA(RowsMeasure):
 
 @MEASURES.register
 @dataclass(frozen=True)
-class SVCCA(RowsMeasure):
+class SVCCA(RotationMeasure):
     """Mean canonical correlation of the leading principal components.
 
     Each side keeps the fewest principal components of the centred features whose variances sum to
@@ -142,13 +169,18 @@ class SVCCA(RowsMeasure):
         short = share < self.variance - 4 * torch.finfo(torch.float64).eps
         return _leading(svd, int(short.sum()) + 1, x)
 
+    def of_norms(  # noqa: D102
+        self, a: torch.Tensor, b: torch.Tensor, norms: torch.Tensor, orders: torch.Tensor
+    ) -> torch.Tensor:
+        return norms / min(a.shape[1], b.shape[1])
+
     def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
         return float(canonical_correlations(a, b).mean())
 
 
 @MEASURES.register
 @dataclass(frozen=True)
-class SVCCAComponents(RowsMeasure):
+class SVCCAComponents(RotationMeasure):
     """Mean canonical correlation of the first k principal components of each side.
 
     As `svcca` (Raghu et al. 2017), with the same number of components on both sides.
@@ -181,6 +213,11 @@ class SVCCAComponents(RowsMeasure):
                 f"components (shape {tuple(x.shape)}): choose k ≤ {svd.rank}"
             )
         return _leading(svd, self.k, x)
+
+    def of_norms(  # noqa: D102
+        self, a: torch.Tensor, b: torch.Tensor, norms: torch.Tensor, orders: torch.Tensor
+    ) -> torch.Tensor:
+        return norms / min(a.shape[1], b.shape[1])
 
     def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
         return float(canonical_correlations(a, b).mean())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -12,6 +13,7 @@ import torch
 from repscape.compute.arrays import as_symmetric, check_not_constant
 from repscape.compute.gram import Matrix, PairSums
 from repscape.compute.memory import Spare
+from repscape.compute.moments import sweep_is_cheaper
 from repscape.compute.ranks import median_distance
 from repscape.compute.rows import Rows
 from repscape.errors import SQUARES_OVERFLOW, InvalidParameterError, UndefinedScoreError
@@ -25,6 +27,7 @@ from repscape.measures.gram_family import (
     expected_alignment,
 )
 from repscape.measures.rdm import Euclidean
+from repscape.measures.tiled import Sums
 from repscape.registry import Citation, format_number, parameter
 
 
@@ -184,7 +187,11 @@ class CKA(GramMeasure):
             return Matrix(rows.squared_norms, pivot=0.0, rows=rows, map=LinearKernel())
         if self.sigma.relative and spare.take(rows.products_bytes):
             rows.keep_products()
-        sigma = self.sigma.value * (median_distance(rows) if self.sigma.relative else 1.0)
+        return self._matrix(
+            rows, self.sigma.value * (median_distance(rows) if self.sigma.relative else 1.0)
+        )
+
+    def _matrix(self, rows: Rows, sigma: float) -> Matrix:
         if sigma == 0.0:
             raise UndefinedScoreError(
                 f"sigma={self.sigma}: the median distance is 0, since more than half of the pairs "
@@ -196,6 +203,22 @@ class CKA(GramMeasure):
         norms = rows.squared_norms[first]
         sample = kernel.apply(rows.products(first, first), norms, norms)
         return Matrix(ones, pivot=_typical_entry(sample), rows=rows, map=kernel)
+
+    def takes_tiles(self, n: int, widths: Sequence[int]) -> bool:
+        """Not where the moments of linear kernels are cheaper."""
+        return self.kernel != "linear" or sweep_is_cheaper(n, widths)
+
+    def is_fitted(self, n: int) -> bool:
+        """A width relative to the median distance."""
+        return self.kernel in _KERNELS and self.sigma.relative
+
+    def fitted(self, state: Matrix) -> dict[str, torch.Tensor]:  # noqa: D102
+        assert isinstance(state.map, (RBFKernel, LaplaceKernel))
+        return {"sigma": torch.tensor([state.map.sigma], dtype=torch.float64)}
+
+    def prepare_fitted(self, x: torch.Tensor, fitted: Sums) -> Matrix:  # noqa: D102
+        check_not_constant(x)
+        return self._matrix(Rows(x, "centred"), float(fitted["sigma"]))
 
     @property
     def entries_stand_alone(self) -> bool:

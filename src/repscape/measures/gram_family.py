@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import torch
 
-from repscape.compute.gram import DENSE_ROWS, Matrix, PairSums, dense_pair_sums, sweep
+from repscape.compute.gram import (
+    DENSE_ROWS,
+    Matrix,
+    PairSums,
+    dense_pair_sums,
+    group_sums,
+    sums_of_groups,
+    sweep,
+    tile_side,
+)
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
 from repscape.compute.moments import (
     linear_pair_sums,
@@ -22,14 +31,16 @@ from repscape.compute.permuted_pairs import (
     permuted_pair_sums,
     worthwhile,
 )
+from repscape.compute.tile_groups import Division
 from repscape.errors import RepscapeError, UndefinedScoreError
 from repscape.measures.base import Measure, Outcome, Request, Sweep
+from repscape.measures.tiled import Sums, Tiled
 
 _SUM_ROUNDING = 64 * torch.finfo(torch.float64).eps
 _ENTRY_ROUNDING = 8 * torch.finfo(torch.float64).eps
 
 
-class GramMeasure(Measure[Matrix]):
+class GramMeasure(Measure[Matrix], Tiled[Matrix]):
     """A measure that is a function of `PairSums` of (A, B), (A, A) and (B, B)."""
 
     @property
@@ -90,6 +101,26 @@ class GramMeasure(Measure[Matrix]):
         """`score` for sums of the pair in many orders, (R,); see `permuted_pair_sums`."""
         scores = [self.score(one, aa, bb) for one in each_order(ab)]
         return torch.tensor(scores, dtype=torch.float64)
+
+    def takes_tiles(self, n: int, widths: Sequence[int]) -> bool:  # noqa: D102
+        return True
+
+    def tile_side(self, n: int, widths: Sequence[int], memory_limit: int) -> int:  # noqa: D102
+        return tile_side(n, len(widths), max(widths), memory_limit)
+
+    def tile_sums(  # noqa: D102
+        self, request: Request, division: Division, group: int, memory_limit: int
+    ) -> dict[str, torch.Tensor]:
+        pairs = _with_selfs(request.pairs, range(len(request.states)))
+        return group_sums(request.states, pairs, division, group, memory_limit)
+
+    def scores_of_sums(self, request: Request, groups: Iterable[Sums]) -> list[Outcome]:  # noqa: D102
+        at = range(len(request.states))
+        sums = sums_of_groups(request.states, _with_selfs(request.pairs, at), groups)
+        return [_outcome(request, pair, at, sums) for pair in request.pairs]
+
+    def prepare_fitted(self, x: torch.Tensor, fitted: Sums) -> Matrix:  # noqa: D102
+        return self.prepare(x)
 
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:
         """The score, from the sums of the pair and of each side with itself."""
@@ -160,17 +191,17 @@ def gram_sweep(requests: Sequence[Request], memory_limit: int) -> list[list[Outc
         unique.update({matrix.key: matrix for matrix in request.states})
     matrices = list(unique.values())
     position = {key: index for index, key in enumerate(unique)}
-    groups = [_with_selfs(request, position) for request in requests]
+    places = [[position[matrix.key] for matrix in request.states] for request in requests]
+    groups = [_with_selfs(request.pairs, at) for request, at in zip(requests, places, strict=True)]
     sums = _all_sums(matrices, groups, memory_limit)
     return [
-        [_outcome(request, pair, position, found) for pair in request.pairs]
-        for request, found in zip(requests, sums, strict=True)
+        [_outcome(request, pair, at, found) for pair in request.pairs]
+        for request, at, found in zip(requests, places, sums, strict=True)
     ]
 
 
-def _with_selfs(request: Request, position: Mapping[Hashable, int]) -> list[tuple[int, int]]:
-    at = [position[matrix.key] for matrix in request.states]
-    pairs = {(at[a], at[b]) for a, b in request.pairs}
+def _with_selfs(wanted: Sequence[tuple[int, int]], at: Sequence[int]) -> list[tuple[int, int]]:
+    pairs = {(at[a], at[b]) for a, b in wanted}
     return sorted(pairs | {(index, index) for pair in pairs for index in pair})
 
 
@@ -188,10 +219,8 @@ def _all_sums(
     return sweep(matrices, groups, memory_limit)
 
 
-def _outcome(
-    request: Request, pair: tuple[int, int], position: Mapping[Hashable, int], sums: Any
-) -> Outcome:
-    a, b = (position[request.states[index].key] for index in pair)
+def _outcome(request: Request, pair: tuple[int, int], at: Sequence[int], sums: Any) -> Outcome:
+    a, b = (at[index] for index in pair)
     measure = request.measure.core
     assert isinstance(measure, GramMeasure)
     try:

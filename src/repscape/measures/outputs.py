@@ -233,8 +233,8 @@ class AccuracyDifference(Measure[Accuracy]):
         """The accuracy of the predictions."""
         if labels is None:
             raise MissingLabelsError(
-                f"{self.spec.name} compares predictions with the true classes: give "
-                "Representation(values, labels=…)"
+                f"{self.spec.name} compares predictions with the true classes, and there are none: "
+                "give Representation(values, labels=…), or a file with an array 'labels'"
             )
         found = predictions(x, self.values)
         truth = _class_numbers(labels, found.number)

@@ -11,11 +11,11 @@ import torch
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.factors import thin_factor
 from repscape.errors import UndefinedScoreError
-from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
+from repscape.measures.base import MEASURES, MeasureSpec
 from repscape.measures.rotation import (
+    RotationMeasure,
     angle_of_chord,
     nuclear_norm,
-    permuted_nuclear_norms,
     permuted_rotation_distances,
     rotation_distance,
 )
@@ -35,7 +35,7 @@ _ROUNDING = 1e-7
 
 @MEASURES.register
 @dataclass(frozen=True)
-class Procrustes(RowsMeasure):
+class Procrustes(RotationMeasure):
     """Orthogonal Procrustes after centring and scaling to unit Frobenius norm.
 
     With X, Y so normalised and ‖·‖_* the nuclear norm (Williams et al. 2021, equations 5-8):
@@ -108,12 +108,12 @@ class Procrustes(RowsMeasure):
         # What is left of equal samples is rounding: preparing them says so.
         return part / norm if norm > _ROUNDING else None
 
-    def permuted_scores(  # noqa: D102
-        self, a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor, memory_limit: int
+    def of_norms(  # noqa: D102
+        self, a: torch.Tensor, b: torch.Tensor, norms: torch.Tensor, orders: torch.Tensor
     ) -> torch.Tensor:
         if self.score == "similarity":
-            return permuted_nuclear_norms(a, b, orders)
-        distances = permuted_rotation_distances(a, b, orders)
+            return norms
+        distances = permuted_rotation_distances(a, b, norms, orders)
         return distances if self.score == "distance" else 2.0 * (distances / 2.0).asin()
 
     def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102

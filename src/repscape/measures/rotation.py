@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 
-from repscape.compute.permuted import permuted_cross_products
+from repscape.compute.nuclear_norms import permuted_nuclear_norms
+from repscape.errors import RepscapeError
+from repscape.measures.base import RowsMeasure
 
 _NEARLY_EQUAL = 1e-3
 
@@ -24,26 +27,50 @@ def rotation_distance(a: torch.Tensor, b: torch.Tensor) -> float:
     return _residual(a, b) if squared < _NEARLY_EQUAL * total else math.sqrt(squared)
 
 
-def permuted_nuclear_norms(a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor) -> torch.Tensor:
-    """‖aᵀ b[order]‖_* for each of the orders (R, n); (R,)."""
-    return torch.cat(
-        [
-            torch.linalg.svdvals(products).sum(dim=1)
-            for _, products in permuted_cross_products(a, b, orders)
-        ]
-    )
+class RotationMeasure(RowsMeasure):
+    """A measure that is a function of ‖aᵀb‖_*, for prepared factors a and b."""
+
+    def of_norms(
+        self, a: torch.Tensor, b: torch.Tensor, norms: torch.Tensor, orders: torch.Tensor
+    ) -> torch.Tensor:
+        """The scores of a and b in each of the orders (R, n), ‖aᵀ b[order]‖_* being known; (R,)."""
+        raise NotImplementedError
+
+    def permuted_scores(  # noqa: D102
+        self, a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor, memory_limit: int
+    ) -> torch.Tensor:
+        [norms] = permuted_nuclear_norms([a], b, orders)
+        return self.of_norms(a, b, norms, orders)
+
+    def permuted_pairs(
+        self,
+        states: Sequence[torch.Tensor],
+        pairs: Sequence[tuple[int, int]],
+        orders: torch.Tensor,
+        memory_limit: int,
+    ) -> list[torch.Tensor | RepscapeError]:
+        """Each second side is put into every order once for all pairs that it is part of."""
+        by_right: dict[int, list[int]] = {}
+        for a, b in pairs:
+            by_right.setdefault(b, []).append(a)
+        found: dict[tuple[int, int], torch.Tensor | RepscapeError] = {}
+        for b, left in by_right.items():
+            norms = permuted_nuclear_norms([states[a] for a in left], states[b], orders)
+            for a, one in zip(left, norms, strict=True):
+                found[a, b] = self.of_norms(states[a], states[b], one, orders)
+        return [found[pair] for pair in pairs]
 
 
 def permuted_rotation_distances(
-    a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor
+    a: torch.Tensor, b: torch.Tensor, norms: torch.Tensor, orders: torch.Tensor
 ) -> torch.Tensor:
-    """`rotation_distance` of a and b[order] for each of the orders (R, n); (R,)."""
+    """`rotation_distance` of a and b[order] from ‖aᵀ b[order]‖_* of each of the orders; (R,)."""
     total = float(a.square().sum() + b.square().sum())
-    squared = total - 2.0 * permuted_nuclear_norms(a, b, orders)
+    squared = total - 2.0 * norms
     close = squared < _NEARLY_EQUAL * total
     distances = squared.masked_fill(close, 0.0).sqrt()
     for position in close.nonzero()[:, 0].tolist():
-        distances[position] = _residual(a, b[orders[position]])
+        distances[position] = _residual(a, b[orders[position].to(b.device)])
     return distances
 
 

@@ -25,6 +25,7 @@ from repscape.errors import RepscapeError, UndefinedScoreError
 from repscape.measures.base import MEASURES, Measure, MeasureSpec, Sweep
 from repscape.measures.gram_family import GramMeasure, off_diagonal_rounding
 from repscape.measures.rdm import RDM, RDM_INVARIANCES, dissimilarities, typical_distance
+from repscape.measures.tiled import Sums
 from repscape.registry import Citation, parameter
 
 
@@ -43,6 +44,11 @@ class Ranked:
 
 
 _TAU = ("kendall", "tau_a")
+
+
+def _middle(n: int) -> float:
+    """The mean rank of n(n-1)/2 dissimilarities."""
+    return (n * (n - 1) / 2 + 1) / 2
 
 
 @MEASURES.register
@@ -131,22 +137,25 @@ class RSA(GramMeasure):
         return held + (8 * n * n if self.rdm == "precomputed" else 0)
 
     def prepare(self, x: torch.Tensor) -> Any:  # noqa: D102
-        plain = dissimilarities(x, self.rdm, self.shrinkage)
         if self.compare_by == "cosine":
-            return plain
+            return dissimilarities(x, self.rdm, self.shrinkage)
         if self.compare_by == "pearson":
+            plain = dissimilarities(x, self.rdm, self.shrinkage)
             return replace(plain, pivot=typical_distance(plain))
-        if self.rdm == "euclidean":
-            # The same order, and whole numbers for features that are: no tie is broken by a root.
-            plain = dissimilarities(x, "sqeuclidean")
+        plain = self._plain(x)
         return PairOrder.of(plain.tile, plain.n) if self.compare_by in _TAU else self._ranked(plain)
+
+    def _plain(self, x: torch.Tensor) -> Matrix:
+        """Dissimilarities in the order that is ranked."""
+        # The same order, and whole numbers for features that are: no tie is broken by a root.
+        rdm = "sqeuclidean" if self.rdm == "euclidean" else self.rdm
+        return dissimilarities(x, rdm, self.shrinkage)
 
     def _ranks_are_exact(self, n: int) -> bool:
         return self.compare_by == "spearman" and n <= ranks.EXACT_RANK_ROWS
 
     def _ranked(self, plain: Matrix) -> Matrix:
-        n = plain.n
-        middle = (n * (n - 1) / 2 + 1) / 2
+        n, middle = plain.n, _middle(plain.n)
         if self._ranks_are_exact(n):
             return Matrix(plain.diagonal, pivot=middle, given=average_ranks(plain.tile, n))
         binned = BinnedRanks(plain.tile, n)
@@ -154,6 +163,26 @@ class RSA(GramMeasure):
             return Matrix(plain.diagonal, pivot=middle, given=binned(plain.given))
         assert plain.map is not None
         return replace(plain, pivot=middle, map=Ranked(plain.map, binned))
+
+    def takes_tiles(self, n: int, widths: Sequence[int]) -> bool:
+        """Not where whole matrices are ranked, or all of the features are whitened first."""
+        ranked = self.compare_by == "spearman"
+        whole = ranked and (self._ranks_are_exact(n) or self.rdm == "precomputed")
+        return not whole and self.compare_by not in _TAU and self.rdm != "mahalanobis"
+
+    def is_fitted(self, n: int) -> bool:
+        """Bins of ranks."""
+        return self.compare_by == "spearman" and not self._ranks_are_exact(n)
+
+    def fitted(self, state: Any) -> dict[str, torch.Tensor]:  # noqa: D102
+        assert isinstance(state.map, Ranked)
+        return {"edges": state.map.ranks.edges, "ranks": state.map.ranks.ranks}
+
+    def prepare_fitted(self, x: torch.Tensor, fitted: Sums) -> Any:  # noqa: D102
+        plain = self._plain(x)
+        ranks = BinnedRanks.of(*(fitted[name].to(x.device) for name in ("edges", "ranks")))
+        assert plain.map is not None
+        return replace(plain, pivot=_middle(plain.n), map=Ranked(plain.map, ranks))
 
     def compare(self, a: Any, b: Any) -> float:  # noqa: D102
         if self.compare_by not in _TAU:

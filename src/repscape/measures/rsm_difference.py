@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 
-from repscape.compute.arrays import row_blocks
+from repscape.compute.arrays import check_squares, row_blocks
 from repscape.compute.gram import TILE_ROWS, Matrix, PairSums
 from repscape.compute.permuted import own_sums, permuted_sums
 from repscape.errors import RepscapeError, UndefinedScoreError
 from repscape.measures.base import MEASURES, Measure, MeasureSpec, Outcome, Request, Sweep
 from repscape.measures.gram_family import GramMeasure, gram_sweep
 from repscape.measures.rdm import dissimilarities
+from repscape.measures.tiled import Sums
 from repscape.registry import Citation, parameter
 
 _NEARLY_EQUAL = 1e-4
@@ -78,6 +79,8 @@ class RSMDifference(GramMeasure):
         return 32 * n + (8 * n * n if self.rdm == "precomputed" else 0)
 
     def prepare(self, x: torch.Tensor) -> Matrix:  # noqa: D102
+        if self.rdm == "euclidean":
+            check_squares(x)
         return dissimilarities(x, self.rdm)
 
     def compare(self, a: Matrix, b: Matrix) -> float:
@@ -111,6 +114,13 @@ class RSMDifference(GramMeasure):
         memory_limit: int,
     ) -> list[torch.Tensor | RepscapeError]:
         return Measure.permuted_pairs(self, states, pairs, orders, memory_limit)
+
+    def scores_of_sums(self, request: Request, groups: Iterable[Sums]) -> list[Outcome]:  # noqa: D102
+        found = super().scores_of_sums(request, groups)
+        return [
+            _settled(request, pair, outcome)
+            for pair, outcome in zip(request.pairs, found, strict=True)
+        ]
 
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:
         """The norm from the three inner products; raises `TooAlikeError` if that loses digits."""

@@ -9,15 +9,19 @@ from typing import ClassVar
 import torch
 
 from repscape.compute.factors import thin_factor
-from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
+from repscape.measures.base import MEASURES, MeasureSpec
 from repscape.measures.procrustes import WILLIAMS_2021
-from repscape.measures.rotation import permuted_rotation_distances, rotation_distance
+from repscape.measures.rotation import (
+    RotationMeasure,
+    permuted_rotation_distances,
+    rotation_distance,
+)
 from repscape.registry import parameter
 
 
 @MEASURES.register
 @dataclass(frozen=True)
-class SizeAndShape(RowsMeasure):
+class SizeAndShape(RotationMeasure):
     """Orthogonal Procrustes distance of centred, unscaled representations.
 
     min_Q ‖XQ - Y‖_F = √(‖X‖² + ‖Y‖² - 2‖XᵀY‖_*), in the units of the features; its square where
@@ -57,10 +61,10 @@ class SizeAndShape(RowsMeasure):
         """A factor of the (centred) representation."""
         return thin_factor(x, self.center)
 
-    def permuted_scores(  # noqa: D102
-        self, a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor, memory_limit: int
+    def of_norms(  # noqa: D102
+        self, a: torch.Tensor, b: torch.Tensor, norms: torch.Tensor, orders: torch.Tensor
     ) -> torch.Tensor:
-        distances = permuted_rotation_distances(a, b, orders)
+        distances = permuted_rotation_distances(a, b, norms, orders)
         return distances.square() if self.squared else distances
 
     def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102

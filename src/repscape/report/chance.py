@@ -88,7 +88,8 @@ def _counts(summary: pd.DataFrame, what: str) -> ReportTable:
         "lowest_effect": "lowest effect",
         "n_permutations": "random pairings",
     }
-    frame = summary[list(names)].rename(columns=names)
+    shown = summary[summary["tested"] > 0].astype({"n_permutations": "Int64"})
+    frame = shown[list(names)].rename(columns=names)
     frame["measure"] = [f"`{name}`" for name in frame["measure"]]
     return ReportTable(
         frame,

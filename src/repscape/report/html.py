@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -94,7 +95,11 @@ def _cell(value: Any, table: ReportTable, column: str) -> str:
         return f"{100 * value:.0f}%"
     if isinstance(value, float):
         return f"{value:z.{table.decimals.get(column, _DECIMALS)}f}".replace("-", "−")
-    return str(value)
+    return f"{value:,}".replace("-", "−") if _is_whole(value) else str(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _height(item: ReportFigure) -> int:

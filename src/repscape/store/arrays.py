@@ -101,10 +101,20 @@ def as_buffer(name: str, array: Values | npt.ArrayLike) -> Buffer:
     return Buffer(dtype, data.astype(data.dtype.newbyteorder("<"), copy=False))
 
 
-def join(buffers: Iterable[Buffer]) -> Buffer:
-    """Concatenate buffers of one type along the first axis, into memory of their own."""
-    parts = list(buffers)
-    return Buffer(parts[0].dtype, np.concatenate([part.data for part in parts]))
+def join(buffers: Iterable[Buffer], rows: int) -> Buffer:
+    """Put buffers of one type one behind the other, into memory for `rows` rows of their own.
+
+    The buffers are taken one by one, so that they need not all be in memory.
+    """
+    whole, dtype, start = np.empty(0), "", 0
+    for part in buffers:
+        if not dtype:
+            whole, dtype = np.empty((rows, *part.data.shape[1:]), part.data.dtype), part.dtype
+        if part.data.dtype.itemsize > whole.dtype.itemsize:  # a longer text than before
+            whole = whole.astype(part.data.dtype)
+        whole[start : start + len(part.data)] = part.data
+        start += len(part.data)
+    return Buffer(dtype, whole)
 
 
 def as_safetensors(

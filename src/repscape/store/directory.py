@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -161,15 +161,20 @@ class ArtefactDirectory:
     ) -> dict[str, Values]:
         """Read arrays; those in several shards are joined by rows into one array in memory."""
         self.expect(manifest, ARRAYS_SUFFIX, "arrays")
-        wanted = list(manifest.arrays if names is None else names)
-        shards = [self.buffers(entry, wanted) for entry in manifest.files]
-        if len(shards) > 1:
-            whole = {name: join(shard[name] for shard in shards) for name in wanted}
+        specs = manifest.arrays
+        wanted = list(specs if names is None else names)
+        if len(manifest.files) > 1:
+            whole = {n: join(self.parts(manifest.files, n), specs[n].shape[0]) for n in wanted}
         elif mmap:
-            whole = shards[0]
+            whole = self.buffers(manifest.files[0], wanted)
         else:
-            whole = {name: Buffer(b.dtype, np.array(b.data)) for name, b in shards[0].items()}
+            mapped = self.buffers(manifest.files[0], wanted)
+            whole = {name: Buffer(b.dtype, np.array(b.data)) for name, b in mapped.items()}
         return {name: from_buffer(buffer) for name, buffer in whole.items()}
+
+    def parts(self, files: Iterable[FileEntry], name: str) -> Iterator[Buffer]:
+        """Map the rows of one array, file after file."""
+        return (self.buffers(entry, [name])[name] for entry in files)
 
     def rows(self, manifest: Manifest, name: str) -> Values:
         """Map the rows of an array of numbers, which may lie in several shards.

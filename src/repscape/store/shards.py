@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ from repscape.errors import (
     StoreError,
 )
 from repscape.representation import Origin, Representation
+from repscape.sample_ids import first_repeat_among
 from repscape.store.arrays import Buffer, join
 from repscape.store.atomic import publish_first, replace_file
 from repscape.store.directory import RECORD_STEM, ArtefactDirectory, remove
@@ -26,7 +27,7 @@ from repscape.store.manifest import FileEntry, Manifest, json_bytes, library_ver
 from repscape.store.representations import (
     IDS,
     VALUES,
-    check_distinct,
+    Columns,
     load_representation,
     representation_buffers,
 )
@@ -83,7 +84,7 @@ class RepresentationWriter:
         self._beside = dict(beside or {})
         self._pending: list[_Chunk] = []
         self._pending_rows = 0
-        self._known_ids: npt.NDArray[Any] | None = None
+        self._read: tuple[str, npt.NDArray[Any]] | None = None
         self._committed: Manifest | None = None
         self._shards: list[FileEntry] = []
         if not self._adopt_if_committed():
@@ -100,10 +101,10 @@ class RepresentationWriter:
         """How many rows are in committed shards; a resumed run continues with this row."""
         return sum(_rows(entry) for entry in self._shards)
 
-    @property
-    def known_ids(self) -> npt.NDArray[Any]:
-        """The ids of the rows in committed shards; see `rows_done`."""
-        return self._stored_ids() if self._shards else np.asarray([], dtype=np.str_)
+    def known_ids(self) -> Iterator[npt.NDArray[Any]]:
+        """The ids of the rows in committed shards, shard by shard; see `rows_done`."""
+        for index in range(len(self._shards)):
+            yield self._ids_of(index)
 
     @property
     def is_committed(self) -> bool:
@@ -192,16 +193,18 @@ class RepresentationWriter:
                 "after the last was appended: the recipe must name all that decides the samples"
             )
         # The caller may use its memory for the next batch, so the rows are copied.
-        self._pending.append({k: join([b[there:]]) for k, b in buffers.items()})
+        self._pending.append(
+            {k: Buffer(b.dtype, np.array(b.data[there:])) for k, b in buffers.items()}
+        )
         self._pending_rows += chunk.n - there
         while self._pending_rows >= self._shard_rows:
             self._commit_shard()
 
-    def commit(self) -> Representation:
+    def commit(self, share: Sequence[Columns] = ()) -> Representation:
         """Write the last shard and the manifest, and return the stored representation.
 
         If another process has committed this key first, its rows are returned and this
-        writer's are discarded.
+        writer's are discarded. Ids, labels and columns that equal one of `share` are that array.
         """
         if self._position < self.rows_done:
             raise StoreError(
@@ -213,7 +216,7 @@ class RepresentationWriter:
             self._commit_whole()
         for record in self._directory.path.glob(f"{RECORD_STEM}*[0-9].json"):
             remove(record)
-        return load_representation(self._directory)
+        return load_representation(self._directory, share)
 
     def __enter__(self) -> RepresentationWriter:
         return self
@@ -235,12 +238,11 @@ class RepresentationWriter:
 
     def _write_shard(self, rows: int) -> FileEntry:
         first, rest = _split(self._pending, rows)
-        whole = {name: join(chunk[name] for chunk in first) for name in first[0]}
+        whole = {name: join((chunk[name] for chunk in first), rows) for name in first[0]}
         stem = f"{RECORD_STEM}{len(self._shards):06d}"
         entry = self._directory.write_arrays(stem, whole, paged=VALUES)
         self._shards.append(entry)
         self._pending, self._pending_rows = rest, self._pending_rows - rows
-        self._known_ids = None
         return entry
 
     def _commit_whole(self) -> None:
@@ -250,7 +252,7 @@ class RepresentationWriter:
             raise InvalidRepresentationError(
                 f"no row was appended to the representation {self._recipe.key}: nothing to commit"
             )
-        check_distinct(self._stored_ids())
+        self._check_distinct()
         steps = [{"from_row": step.from_row, "plan": dict(step.plan)} for step in self.plan_steps]
         manifest = Manifest(
             recipe=self._recipe,
@@ -276,7 +278,7 @@ class RepresentationWriter:
                 remove(self._directory.path / entry.name)
         self._committed = manifest
         self._shards = list(manifest.files)
-        self._pending, self._pending_rows, self._known_ids = [], 0, None
+        self._pending, self._pending_rows = [], 0
 
     def _find_shards(self) -> list[FileEntry]:
         """The shards to continue from: those up to the first that is missing or broken."""
@@ -322,28 +324,49 @@ class RepresentationWriter:
                 )
 
     def _check_known(self, ids: npt.NDArray[Any]) -> None:
-        if not len(ids):
-            return
-        stored = self._stored_ids()[self._position : self._position + len(ids)]
+        """Refuse ids of rows from `_position` on that are stored under other ids."""
+        first, checked = 0, 0
+        for index in range(len(self._shards)):
+            if checked == len(ids):
+                return
+            last = first + _rows(self._shards[index])
+            if last > self._position:
+                begin = self._position + checked - first
+                stored = self._ids_of(index)[begin:][: len(ids) - checked]
+                self._check_same(stored, ids[checked : checked + len(stored)], first + begin)
+                checked += len(stored)
+            first = last
+
+    def _check_same(self, stored: npt.NDArray[Any], ids: npt.NDArray[Any], first: int) -> None:
         if not np.array_equal(stored, ids):
             row = int(np.flatnonzero(stored != ids)[0])
             raise InvalidRepresentationError(
-                f"row {self._position + row} is stored as sample {stored[row].item()!r}, but now "
+                f"row {first + row} is stored as sample {stored[row].item()!r}, but now "
                 f"comes as {ids[row].item()!r}: give the samples in the same order as before, or "
                 f"delete the key {self._recipe.key} and run again"
             )
 
-    def _stored_ids(self) -> npt.NDArray[Any]:
-        if self._known_ids is None:
-            try:
-                parts = [self._directory.buffers(entry, [IDS])[IDS] for entry in self._shards]
-            except CorruptArtefactError:
-                # Whoever commits first discards the others' shards; then its own are the ones.
-                if self._committed is not None or not self._adopt_if_committed():
-                    raise
-                return self._stored_ids()
-            self._known_ids = join(parts).data
-        return self._known_ids
+    def _check_distinct(self) -> None:
+        rows = first_repeat_among(self.known_ids)
+        if rows is not None:
+            ids = np.concatenate(list(self.known_ids()))
+            raise InvalidRepresentationError(
+                f"sample id {ids[rows[0]].item()!r} stands at rows {rows[0]} and {rows[1]}: "
+                "ids must differ"
+            )
+
+    def _ids_of(self, index: int) -> npt.NDArray[Any]:
+        entry = self._shards[index]
+        if self._read is not None and self._read[0] == entry.name:
+            return self._read[1]
+        try:
+            self._read = entry.name, self._directory.buffers(entry, [IDS])[IDS].data
+            return self._read[1]
+        except CorruptArtefactError:
+            # Whoever commits first discards the others' shards; then its own are the ones.
+            if self._committed is not None or not self._adopt_if_committed():
+                raise
+            return self._ids_of(index)
 
 
 def _split(chunks: list[_Chunk], rows: int) -> tuple[list[_Chunk], list[_Chunk]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from repscape.store.atomic import (
 )
 from repscape.store.directory import TABLE_SUFFIX, ArtefactDirectory, listing, remove
 from repscape.store.manifest import FileEntry, Manifest, json_bytes, library_versions
-from repscape.store.representations import load_representation
+from repscape.store.representations import Columns, columns_of, load_representation
 from repscape.store.shards import DEFAULT_SHARD_ROWS, RepresentationWriter
 from repscape.store.tables import as_parquet, read_parquet
 from repscape.tasks import Recipe
@@ -202,20 +202,21 @@ class Store:
                     None if labels is None else labels[part],
                     {name: column[part] for name, column in representation.columns.items()},
                 )
-            return writer.commit()
+            return writer.commit([columns_of(representation)])
 
-    def load_representation(self, key: str) -> Representation:
+    def load_representation(self, key: str, share: Sequence[Columns] = ()) -> Representation:
         """Read a representation after checking its checksums.
 
         The values are memory-mapped, also where they lie in several shards; only shards whose
-        rows do not fill whole pages are joined into one array in memory.
+        rows do not fill whole pages are joined into one array in memory. Ids, labels and columns
+        that equal one of `share` (see `named_columns`) are that very array.
 
         Raises
         ------
         ArtefactMissingError, CorruptArtefactError
             If the key is not committed; if a file is missing, truncated or altered.
         """
-        return load_representation(self._existing(key))
+        return load_representation(self._existing(key), share)
 
     def write_table(
         self,

@@ -8,10 +8,11 @@ tables: the bytes of its results depend on the study file and on which studies c
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from repscape.studies.estimate import Size, size_of
 from repscape.studies.pairs import Pairs, all_pairs, cover
 from repscape.studies.steps.score import KIND as SCORES
 from repscape.studies.steps.score import VERSION as SCORES_VERSION
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from repscape.store import Store
+    from repscape.studies.phases import Extraction
 
 KIND = "cover"
 VERSION = 1
@@ -39,6 +41,7 @@ class Covers:
 
     def __init__(self, store: Store | None, record: bool = False) -> None:
         self._store, self._record = store, record
+        self._sizes: dict[str, Size | None] = {}
 
     def parts(
         self,
@@ -46,6 +49,7 @@ class Covers:
         keys: Sequence[str],
         group: int | None = None,
         additive: bool = True,
+        divide: Callable[[Pairs], Pairs] = lambda part: part,
     ) -> list[Pairs]:
         """The parts that hold all pairs of these extractions.
 
@@ -59,18 +63,34 @@ class Covers:
             How many models a side new parts have.
         additive
             Whether the scores of a pair do not depend on what else is there.
+        divide
+            Says of a new part how its sweep is divided; only asked if the pairs are additive.
         """
-        if not additive or self._store is None:
-            return all_pairs(keys, None if not additive else group)
+        if not additive:
+            return all_pairs(keys)
+        if self._store is None:
+            return [divide(part) for part in all_pairs(keys, group)]
         recipe = _recipe(family, keys)
         if self._store.has(recipe.key):
             return _read(self._store.read_table(recipe.key))
-        chosen = cover(keys, self._known.get(digest_json(family), ()), group)
+        known = self._known.get(digest_json(family), [])
+        chosen = [part if part in known else divide(part) for part in cover(keys, known, group)]
         if not self._record:
             return chosen
         # Another driver may be first: what stands in the store counts.
         self._store.write_table(recipe, _frame(chosen))
         return _read(self._store.read_table(recipe.key))
+
+    def has(self, key: str) -> bool:
+        """Whether the store has an artefact."""
+        return self._store is not None and self._store.has(key)
+
+    def size(self, extraction: Extraction) -> Size | None:
+        """How large the representations of an extraction are, if that is known."""
+        key = extraction.task.key
+        if key not in self._sizes:
+            self._sizes[key] = size_of(extraction, self._store)
+        return self._sizes[key]
 
     @cached_property
     def _known(self) -> dict[str, list[Pairs]]:

@@ -6,16 +6,18 @@ that the store has, else from what the study file or the training step says to `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
 from repscape.errors import RepscapeError
 from repscape.measures.base import Measure, get_measure
+from repscape.measures.rotation import RotationMeasure
 
 if TYPE_CHECKING:
     from repscape.store import Store
+    from repscape.studies.pairs import Pairs
     from repscape.studies.phases import Extraction
 
 CPU_RATE = 2e10
@@ -101,6 +103,7 @@ def cost_of_scores(
     sizes: Sequence[Size | None],
     pairs: float,
     permutations: int,
+    budget: float | None,
     memory_limit: str | None,
 ) -> Cost:
     """One table of scores: what is done once per layer, and what is done per pair and null."""
@@ -111,12 +114,38 @@ def cost_of_scores(
     n = max(size.n for size in known)
     widths = [d for size in known for d in size.widths]
     operations = _family(chosen)(n, widths, int(pairs))
-    if permutations:
-        operations += pairs * permutations * _per_permutation(chosen, n, max(widths))
+    null = null_operations(chosen, n, max(widths), permutations)
+    if budget is None or null <= budget:
+        operations += pairs * null
     limit = parse_bytes(memory_limit or DEFAULT_MEMORY_LIMIT)
     inputs = FLOAT * n * sum(widths)
     held = min(_states(chosen, n, widths), limit)
     return Cost(operations, ROW_BYTES * pairs, inputs + held)
+
+
+def sweep_operations(measure: str, n: int, widths: Sequence[int], pairs: float) -> float:
+    """What the scores of these pairs take, once for each layer and for each pair."""
+    return _family(get_measure(measure))(n, widths, int(pairs))
+
+
+def count_layer_pairs(part: Pairs, sizes: Mapping[str, Size | None], which: str) -> float:
+    """How many pairs of layers the pairs of models have."""
+    count = {key: len(size.widths) for key, size in sizes.items() if size is not None}
+
+    def inside(keys: Sequence[str]) -> float:
+        total = sum(count.get(key, 0) for key in keys)
+        within = sum(count.get(key, 0) * (count.get(key, 0) - 1) / 2 for key in keys)
+        if which == "within_models":
+            return within
+        if which == "between_models":
+            return total * (total - 1) / 2 - within
+        return total * (total - 1) / 2
+
+    across = sum(count.get(key, 0) for key in part.rows) * sum(
+        count.get(key, 0) for key in part.columns
+    )
+    further = sum(count.get(a, 0) * count.get(b, 0) for a, b in part.further)
+    return inside(part.within) + (0.0 if which == "within_models" else across + further)
 
 
 def cost_of_profile(sizes: Sequence[Size | None], controls: int) -> Cost:
@@ -157,13 +186,26 @@ def _cross(n: int, d: int) -> float:
     return 2.0 * r * r * d + 10.0 * float(r) ** 3
 
 
-def _per_permutation(measure: Measure[Any], n: int, d: int) -> float:
+def null_operations(measure: Measure[Any], n: int, d: int, permutations: int) -> float:
+    """What the null of two representations of n samples and up to d features takes; 0 for none."""
+    if not measure.declared.matches_samples:
+        return 0.0
+    name = measure.core.declared.name
     family = _family(measure)
-    if family is _gram:
-        return 2.0 * float(n) ** 2
-    if family is _neighbours:
-        return 50.0 * n
-    return 2.0 * n * d * min(n, d) + _cross(n, d)
+    per_permutation: float
+    if name in _NULLS:
+        per_permutation = _NULLS[name](n)
+    elif family is _gram:
+        kendall = "compare_by=kendall" in measure.name
+        per_permutation = (400.0 if kendall else 4.0) * float(n) ** 2
+    elif family is _neighbours:
+        per_permutation = 2.5e4 * n
+    else:
+        r = float(min(n, d))
+        per_permutation = (
+            n * r**2 + (5.0 if isinstance(measure.core, RotationMeasure) else 60.0) * r**3
+        )
+    return permutations * per_permutation
 
 
 def _states(measure: Measure[Any], n: int, widths: Sequence[int]) -> float:
@@ -173,6 +215,14 @@ def _states(measure: Measure[Any], n: int, widths: Sequence[int]) -> float:
         return 0.0
 
 
+# Which nulls are within a budget follows from these: raise VERSION in steps/score.py with them.
+_NULLS: dict[str, Callable[[int], float]] = {
+    "mutual_knn": lambda n: 1e3 * n,
+    "cknna": lambda n: 9e4 * n,
+    "information_imbalance": lambda n: 250.0 * n**2,
+    "second_order_cosine": lambda n: 6e4 * n,
+}
+"""Operations of one permutation where they are not those of the family (measured)."""
 _FAMILIES: dict[str, _Pairwise] = {
     "Gram and RDM": _gram,
     "neighbours": _neighbours,

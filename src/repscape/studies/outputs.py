@@ -166,7 +166,7 @@ class _Writer:
             for one in beginning.extractions
         }
         seeds: dict[str, Any] = {}
-        if study.file.significance is not None:
+        if study.calibrated and study.file.significance is not None:
             seeds["significance"] = study.file.significance.seed
         if study.file.describe.controls:
             seeds["controls"] = study.file.describe.seed

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import combinations_with_replacement
 from typing import Any, TypeAlias
 
+from repscape.compute.tile_groups import Division
+
 Pair: TypeAlias = "frozenset[str]"
 
 
@@ -27,12 +29,16 @@ class Pairs:
         Each of the rows with each of the columns.
     further
         These.
+    division
+        How the sweep over the tiles of these pairs is divided among tasks; None if one task does
+        it all.
     """
 
     within: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     further: tuple[tuple[str, str], ...] = field(default=())
+    division: Division | None = None
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         yield from combinations_with_replacement(self.within, 2)
@@ -49,12 +55,13 @@ class Pairs:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {
+        known: dict[str, Any] = {
             "within": list(self.within),
             "rows": list(self.rows),
             "columns": list(self.columns),
             "further": [list(pair) for pair in self.further],
         }
+        return known if self.division is None else known | {"division": self.division.to_dict()}
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Pairs:
@@ -64,6 +71,7 @@ class Pairs:
             tuple(known["rows"]),
             tuple(known["columns"]),
             tuple((a, b) for a, b in known["further"]),
+            Division.from_dict(known["division"]) if "division" in known else None,
         )
 
 

@@ -47,7 +47,10 @@ class Beginning:
 
 @dataclass(frozen=True)
 class Group:
-    """Tasks of one data set, pooling and measure (or descriptor): parts of one table."""
+    """Tasks of one data set, pooling and measure (or descriptor): parts of one table.
+
+    `before` are those that only some of the parts need: the groups of a divided sweep.
+    """
 
     what: str
     name: str
@@ -56,6 +59,7 @@ class Group:
     pooling: str
     extractions: tuple[Extraction, ...]
     parts: tuple[Task, ...]
+    before: tuple[Task, ...] = ()
 
     def to_dict(self, several_poolings: bool) -> dict[str, Any]:
         """What a task that merges tables is told."""
@@ -78,7 +82,8 @@ class Middle:
     @property
     def tasks(self) -> tuple[Task, ...]:
         """All tasks of the phase, each once."""
-        return tuple({task.key: task for group in self.groups for task in group.parts}.values())
+        every = [task for group in self.groups for task in (*group.before, *group.parts)]
+        return tuple({task.key: task for task in every}.values())
 
 
 @dataclass(frozen=True)

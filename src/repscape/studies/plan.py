@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from repscape.measures.base import get_measure
 from repscape.studies.covers import Covers
 from repscape.studies.estimate import (
     UNKNOWN,
@@ -14,6 +15,8 @@ from repscape.studies.estimate import (
     cost_of_extraction,
     cost_of_profile,
     cost_of_scores,
+    count_layer_pairs,
+    null_operations,
     size_of,
 )
 from repscape.studies.first_phase import begin
@@ -22,6 +25,8 @@ from repscape.studies.phases import Beginning, Extraction, Group, Middle
 from repscape.studies.resolve import Unresolved
 from repscape.studies.schema import STAGES
 from repscape.studies.second_phase import continue_
+from repscape.studies.steps.score import KIND as SCORES
+from repscape.studies.steps.tiles import FITTED
 from repscape.studies.third_phase import end
 from repscape.tasks import Task
 
@@ -92,11 +97,18 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study will do."""
+    """What a study will do.
+
+    Attributes
+    ----------
+    without_null : tuple of str
+        A line for each measure whose scores get no null, and why.
+    """
 
     study: Study
     stages: tuple[StagePlan, ...]
     unresolved: tuple[Unresolved, ...] = ()
+    without_null: tuple[str, ...] = ()
 
     @property
     def tasks(self) -> int:
@@ -130,7 +142,8 @@ def plan_study(study: Study, store: Store | None) -> Plan:
     for task in (*beginning.tasks, *middle.tasks, *last.tasks):
         by_stage[task.stage].append(PlannedTask(task, task.key in done, costs.of(task)))
     stages = tuple(StagePlan(stage, tuple(tasks)) for stage, tasks in by_stage.items() if tasks)
-    return Plan(study, stages, beginning.unresolved)
+    without_null = tuple(dict.fromkeys(costs.without_null(middle.groups)))
+    return Plan(study, stages, beginning.unresolved, without_null)
 
 
 class _Costs:
@@ -151,7 +164,7 @@ class _Costs:
         for extraction in beginning.extractions:
             self.known[extraction.task.key] = self._extraction(extraction)
         for group in middle.groups:
-            for task in group.parts:
+            for task in (*group.parts, *group.before):
                 self.known[task.key] = self._part(group, task)
 
     def of(self, task: Task) -> Cost:
@@ -169,17 +182,59 @@ class _Costs:
         if group.what != "scores":
             sizes = [self.sizes.get(key) for key in task.recipe.inputs]
             return cost_of_profile(sizes, len(parameters["controls"]))
+        if task.recipe.kind == FITTED:
+            [size] = [self.sizes.get(key) for key in task.recipe.inputs.values()]
+            return cost_of_profile([size], 0)
         part = Pairs.from_dict(parameters["pairs"])
+        if task.recipe.kind == SCORES and part.division is not None:
+            return _TABLES
         sizes = [self.sizes.get(key) for key in part.keys]
-        null = parameters["null"] or {}
-        count = _layer_pairs(part, self.sizes, parameters["which"])
-        return cost_of_scores(
+        null = parameters.get("null") or {}
+        count = count_layer_pairs(part, self.sizes, parameters["which"])
+        cost = cost_of_scores(
             group.name,
             sizes,
             count,
             null.get("n_permutations", 0),
+            null.get("budget"),
             self.study.file.compare.memory_limit,
         )
+        return cost if part.division is None else _share(cost, part.division.groups, sizes)
+
+    def without_null(self, groups: Sequence[Group]) -> Iterator[str]:
+        """A line for each measure whose scores were to get a null, and will not."""
+        significance = self.study.file.significance
+        for group in groups:
+            if significance is None or group.what != "scores":
+                continue
+            measure = get_measure(group.name)
+            if group.name in self.study.calibrated and not measure.declared.matches_samples:
+                yield (
+                    f"{group.name}: no null, since its score does not depend on which sample is "
+                    "paired with which"
+                )
+            known = [self.sizes.get(one.task.key) for one in group.extractions]
+            sizes = [size for size in known if size is not None]
+            budget = significance.affordable
+            if not sizes or budget is None or group.name not in self.study.calibrated:
+                continue
+            n, d = max(size.n for size in sizes), max(max(size.widths) for size in sizes)
+            cost = null_operations(measure, n, d, significance.permutations)
+            if cost > budget:
+                yield (
+                    f"{group.name} on {group.data.name}: no null of the widest layers, which would "
+                    f"take {cost:.0e} operations for each two (significance.budget: {budget:.0e})"
+                )
+
+
+def _share(cost: Cost, groups: int, sizes: Sequence[Size | None]) -> Cost:
+    """The cost of one group of tiles of a divided sweep: its sums of rows and of pairs."""
+    if cost.operations is None:
+        return cost
+    known = [size for size in sizes if size is not None]
+    layers = sum(len(size.widths) for size in known)
+    written = 8.0 * layers * (max(size.n for size in known) + layers)
+    return Cost(cost.operations / groups, written, cost.memory)
 
 
 def _training(expected: Mapping[str, float]) -> Cost:
@@ -188,23 +243,3 @@ def _training(expected: Mapping[str, float]) -> Cost:
     if operations is None or parameters is None:
         return UNKNOWN
     return Cost(operations, 4 * parameters, 16 * parameters + 2.0**28)
-
-
-def _layer_pairs(part: Pairs, sizes: Mapping[str, Size | None], which: str) -> float:
-    """How many pairs of layers the pairs of models have."""
-    count = {key: len(size.widths) for key, size in sizes.items() if size is not None}
-
-    def inside(keys: Sequence[str]) -> float:
-        total = sum(count.get(key, 0) for key in keys)
-        within = sum(count.get(key, 0) * (count.get(key, 0) - 1) / 2 for key in keys)
-        if which == "within_models":
-            return within
-        if which == "between_models":
-            return total * (total - 1) / 2 - within
-        return total * (total - 1) / 2
-
-    across = sum(count.get(key, 0) for key in part.rows) * sum(
-        count.get(key, 0) for key in part.columns
-    )
-    further = sum(count.get(a, 0) * count.get(b, 0) for a, b in part.further)
-    return inside(part.within) + (0.0 if which == "within_models" else across + further)

@@ -147,6 +147,8 @@ class _Run:
         there = [one for one in beginning.extractions if self.store.has(one.task.key)]
         covers = Covers(self.store, record=self.only != "report")
         middle = continue_(self.study, there, covers)
+        if any(group.before for group in middle.groups):
+            self._announce(beginning)  # sizes are known now, so also which sweeps are divided
         self._execute(middle.tasks)
         if self._is_over("compare", "describe"):
             return beginning, middle, None

@@ -13,6 +13,10 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Stage = Literal["train", "extract", "compare", "describe", "tables", "analyse"]
 STAGES: tuple[str, ...] = get_args(Stage)
 """The stages of a study, in the order in which they run."""
+SPLIT_OPERATIONS = 1e13
+"""About eight minutes of one core."""
+DEFAULT_BUDGET = 1e10
+"""Operations for the null of two layers: about half a second of one core."""
 
 
 class Strict(BaseModel):
@@ -27,6 +31,10 @@ def _as_list(value: Any) -> Any:
 
 def _as_use(value: Any) -> Any:
     return {"use": value} if isinstance(value, str) else value
+
+
+def _off(value: Any) -> Any:
+    return None if value in (False, "off", "none") else value
 
 
 def _memory(value: Any) -> Any:
@@ -117,6 +125,9 @@ class DataEntry(Strict):
     split: str | None = Field(default=None, description="its split")
     options: dict[str, Any] = Field(default={}, description="further options of load_data")
     subset: Subset | None = Field(default=None, description="only some samples")
+    descriptors: Names | None = Field(
+        default=None, description="instead of the study's, e.g. the published scale for these data"
+    )
     each: Each = Field(default={}, description="as for models")
     expect: ExpectSamples | None = Field(
         default=None, description="for `plan` where it is not at hand"
@@ -134,6 +145,12 @@ class CompareSettings(Strict):
     )
     group: int | None = Field(
         default=None, ge=1, description="models per task side; by default one task holds all pairs"
+    )
+    split: Annotated[float | None, BeforeValidator(_off)] = Field(
+        default=SPLIT_OPERATIONS,
+        gt=0,
+        description="operations above which a sweep over tiles is divided into tasks of about so "
+        "many; off: never",
     )
     memory_limit: Memory = Field(default=None, description="beyond the inputs, e.g. 2GiB")
     device: str | None = Field(default=None, description="e.g. cuda; by default the CPU")
@@ -162,11 +179,23 @@ class Significance(Strict):
     method: Literal["permutation"] = Field(
         default="permutation", description="random pairing of samples"
     )
-    permutations: int = Field(default=200, ge=1, description="how many")
+    permutations: int = Field(default=100, ge=1, description="how many")
     seed: int = Field(default=0, ge=0, description="of the permutations")
     measures: Names | None = Field(
         default=None, description="only these; by default all that have a null"
     )
+    budget: float | None = Field(
+        default=None,
+        gt=0,
+        description="operations that the null of two layers may take, 1e10 where no measures are "
+        "named (about half a second), else unlimited; beyond it there is none, and the table says "
+        "so",
+    )
+
+    @property
+    def affordable(self) -> float | None:
+        """The operations that the null of two layers may take; None: any number."""
+        return DEFAULT_BUDGET if self.budget is None and self.measures is None else self.budget
 
 
 class Use(Strict):
@@ -201,10 +230,6 @@ class ExtractSettings(Strict):
     )
 
 
-def _off(value: Any) -> Any:
-    return None if value in (False, "off", "none") else value
-
-
 class StudyFile(Strict):
     """A study: the question, the models and data that answer it, what is measured."""
 
@@ -221,7 +246,7 @@ class StudyFile(Strict):
     measures: Names = Field(default=(), description="printable names, see `repscape measures`")
     compare: CompareSettings = Field(default=CompareSettings(), description="which pairs")
     significance: Annotated[Significance | None, BeforeValidator(_off)] = Field(
-        default=None, description="nulls and p-values; off by default"
+        default=Significance(), description="nulls and p-values; `none` switches them off"
     )
     descriptors: Names = Field(default=(), description="printable names, e.g. gride")
     describe: DescribeSettings = Field(default=DescribeSettings(), description="how")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from repscape.studies.covers import Covers
+from repscape.studies.divided import divided, group_tasks, inputs_of
 from repscape.studies.pairs import Pairs
 from repscape.studies.phases import Extraction, Group, Middle
 from repscape.studies.steps import describe as describe_step
@@ -21,7 +22,7 @@ def continue_(study: Study, extractions: Sequence[Extraction], covers: Covers) -
         here = tuple(one for one in extractions if one.data is data)
         for pooling in study.file.poolings if here else ():
             groups += [_scores(study, name, pooling, here, covers) for name in study.measures]
-            for what, names in (("descriptor", study.descriptors), ("measure", study.between)):
+            for what, names in (("descriptor", data.descriptors), ("measure", study.between)):
                 groups += [_profiles(study, what, name, pooling, here) for name in names]
     return Middle(tuple(groups))
 
@@ -36,6 +37,7 @@ def _scores(
             "null": significance.method,
             "n_permutations": significance.permutations,
             "seed": significance.seed,
+            "budget": significance.affordable,
         }
     family = {
         "measure": measure,
@@ -45,9 +47,45 @@ def _scores(
         "null": null,
     }
     by_key = {one.task.key: one for one in here}
-    parts = covers.parts(family, list(by_key), settings.group, settings.align == "strict")
-    tasks = tuple(_scores_task(study, family, part, by_key, len(parts)) for part in parts)
-    return Group("scores", measure, here[0].data, here[0].split, pooling, here, tasks)
+    parts = covers.parts(
+        family,
+        list(by_key),
+        settings.group,
+        settings.align == "strict",
+        lambda part: divided(study, family, part, by_key, covers.size),
+    )
+    tasks: list[Task] = []
+    before: list[Task] = []
+    for part in parts:
+        label = _label(study, family, part, by_key, len(parts))
+        groups = (
+            []
+            if part.division is None
+            else group_tasks(study, family, part, by_key, covers.size, label)
+        )
+        task = _scores_task(study, family, part, by_key, label, groups)
+        tasks.append(task)
+        # Sums whose scores are there are not needed any more.
+        before += [] if covers.has(task.key) else groups
+    first = here[0]
+    whole = (tuple(tasks), tuple(before))
+    return Group("scores", measure, first.data, first.split, pooling, here, *whole)
+
+
+def _label(
+    study: Study,
+    family: Mapping[str, Any],
+    part: Pairs,
+    by_key: Mapping[str, Extraction],
+    parts: int,
+) -> str:
+    data = next(by_key[key] for key in part.keys if key in by_key).data
+    label = f"{family['measure']} on {data.name}"
+    if len(study.file.poolings) > 1:
+        label += f", {family['pooling']}"
+    if parts > 1:
+        label += f", {len(part.keys)} models"
+    return label
 
 
 def _scores_task(
@@ -55,31 +93,20 @@ def _scores_task(
     family: Mapping[str, Any],
     part: Pairs,
     by_key: Mapping[str, Extraction],
-    parts: int,
+    label: str,
+    groups: Sequence[Task],
 ) -> Task:
     settings = study.file.compare
-    inside = [by_key[key] for key in part.keys if key in by_key]
-    label = f"{family['measure']} on {inside[0].data.name}"
-    if len(study.file.poolings) > 1:
-        label += f", {family['pooling']}"
-    if parts > 1:
-        label += f", {len(part.keys)} models"
+    inputs = {key: key for key in part.keys} | inputs_of(groups)
     return Task(
-        score_recipe(family, part),
+        Recipe(score_step.KIND, score_step.VERSION, {**family, "pairs": part.to_dict()}, inputs),
         "repscape.studies.steps.score:run_scores",
         label,
         "compare",
         {"memory_limit": settings.memory_limit, "device": settings.device},
-        tuple(one.task for one in inside),
+        (*(by_key[key].task for key in part.keys if key in by_key), *groups),
         study.resources("compare"),
     )
-
-
-def score_recipe(family: Mapping[str, Any], part: Pairs) -> Recipe:
-    """The recipe of one table of scores."""
-    parameters = {**family, "pairs": part.to_dict()}
-    inputs = {key: key for key in part.keys}
-    return Recipe(score_step.KIND, score_step.VERSION, parameters, inputs)
 
 
 def _profiles(

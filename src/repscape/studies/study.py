@@ -78,6 +78,7 @@ class Data:
     subset: Subset | None
     entry: DataEntry
     path: tuple[str | int, ...]
+    descriptors: tuple[str, ...] = ()
 
     @property
     def split(self) -> str | None:
@@ -170,7 +171,8 @@ def as_study(source: Source) -> Study:
     data = _distinct(source, list(_data(source, file)), "data")
     _check_seen(source, models, data)
     measures = _measures(source, "measures", file.measures)
-    presets = [PRESETS[name] for name in file.descriptors if name in PRESETS]
+    named = [*file.descriptors, *(name for one in data for name in one.entry.descriptors or ())]
+    presets = [PRESETS[name] for name in dict.fromkeys(named) if name in PRESETS]
     between = _measures(source, "describe.between", file.describe.between)
     between += tuple(get_measure(m).name for preset in presets for m in preset.measures)
     study = Study(
@@ -179,7 +181,7 @@ def as_study(source: Source) -> Study:
         models=tuple(models),
         data=tuple(data),
         measures=measures,
-        descriptors=_descriptors(source, file),
+        descriptors=tuple(dict.fromkeys(name for one in data for name in one.descriptors)),
         between=tuple(dict.fromkeys(between)),
         calibrated=_calibrated(source, file, measures),
     )
@@ -223,7 +225,14 @@ def _data(source: Source, file: StudyFile) -> Iterator[Data]:
             options = dict(entry.options)
             if entry.split is not None:
                 options["split"] = entry.split
-            yield Data(entry.name or entry.data, entry.data, options, entry.subset, entry, path)
+            own = entry.descriptors is not None
+            descriptors = _descriptors(
+                source,
+                (*path, "descriptors") if own else ("descriptors",),
+                entry.descriptors if entry.descriptors is not None else file.descriptors,
+            )
+            name = entry.name or entry.data
+            yield Data(name, entry.data, options, entry.subset, entry, path, descriptors)
 
 
 def _text(value: Any) -> str:
@@ -260,12 +269,14 @@ def _measures(source: Source, where: str, names: Sequence[str]) -> tuple[str, ..
     return _canonical(source, path, names, lambda name: get_measure(name).name)
 
 
-def _descriptors(source: Source, file: StudyFile) -> tuple[str, ...]:
+def _descriptors(
+    source: Source, where: Sequence[str | int], names: Sequence[str]
+) -> tuple[str, ...]:
     found: list[str] = []
-    for position, name in enumerate(file.descriptors):
+    for position, name in enumerate(names):
         inside = PRESETS[name].descriptors if name in PRESETS else (name,)
         for one in inside:
-            path = ("descriptors", position)
+            path = (*where, position)
             found += _canonical(source, path, [one], lambda name: get_descriptor(name).name, None)
     return tuple(dict.fromkeys(found))
 
@@ -312,7 +323,7 @@ def _with_steps(study: Study) -> Study:
     file, source = study.file, study.source
     known = [name for name in OWN_TABLES if _has_table(study, name)]
     defaults = {
-        "analyses": (["similarity_summary"] if study.measures else [])
+        "analyses": (["similarity_summary", "group_tests"] if study.measures else [])
         + (["chance"] if study.calibrated else []),
         "figures": (["similarity"] if study.measures else [])
         + (["profiles"] if study.descriptors else []),

@@ -23,6 +23,8 @@ SAMPLES = 400
 FEATURES = 6
 ROUNDING = 1e-7
 """How far values of exactly equivalent input may differ, relative to max(1, |value|)."""
+_EXPONENTS = (-700, 700)
+"""Powers of two at which squares, or their squares, leave the range of float64."""
 SINGLE = 1e-3
 """How far float32 values may lead from float64 ones."""
 CHANGED = 1e-6
@@ -51,9 +53,9 @@ def check_descriptor(
 
     Its name reads back; values lie in the declared range, with standard errors that are not
     negative; the declared invariances hold and the others do not; the same input gives the same
-    bits; float32 agrees with float64; dropping duplicates equals clean data; too few samples,
-    equal samples and missing labels give a reason and not a number; NaN is refused; global
-    random state is left alone.
+    bits; float32 agrees with float64; values of any scale are served; dropping duplicates equals
+    clean data; too few samples, equal samples and missing labels give a reason and not a number;
+    NaN is refused; global random state is left alone.
 
     Parameters
     ----------
@@ -165,6 +167,23 @@ def _single_precision(inputs: _Inputs) -> str | None:
     return None if gap <= SINGLE else f"float32 values lead {gap:.1e} away"
 
 
+def _any_scale(inputs: _Inputs) -> str | None:
+    plain = inputs.values(inputs.x)
+    for exponent in _EXPONENTS:
+        try:
+            scaled = inputs.values(np.ldexp(inputs.x, exponent))
+        except _NoValueError as reason:
+            if "isotropic_scaling" in inputs.descriptor.declared.invariances:
+                return f"values times 2^{exponent} have no value: {reason}"
+            continue
+        if not all(map(math.isfinite, scaled)):
+            return f"values times 2^{exponent} give {scaled}"
+        gap = _gap(plain, scaled)
+        if "isotropic_scaling" in inputs.descriptor.declared.invariances and gap > ROUNDING:
+            return f"values times 2^{exponent} change the value by {gap:.1e}"
+    return None
+
+
 def _duplicates_dropped(inputs: _Inputs) -> str | None:
     again = np.vstack([inputs.x, inputs.x[::3]])
     labels = np.concatenate([inputs.labels, inputs.labels[::3]])
@@ -219,6 +238,7 @@ _CHECKS: Mapping[str, Callable[[_Inputs], str | None]] = {
     "same bits": _same_bits,
     "invariances": _declared_invariances,
     "float32": _single_precision,
+    "any scale": _any_scale,
     "duplicates": _duplicates_dropped,
     "reasons": _reasons,
     "NaN": _nan_refused,
