@@ -44,6 +44,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     (
         "representation",
         "sample_ids",
+        "hub",
         "score",
         "transforms",
         "tables",
