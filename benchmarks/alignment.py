@@ -13,13 +13,12 @@ Printed are seconds and the ratio. Run: python benchmarks/alignment.py [--quick]
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
 from itertools import combinations
 
 import torch
 
 import repscape
+from timing import timed
 
 MEASURES = ("procrustes", "size_and_shape", "cca", "cca[average=mean_squared]", "svcca", "pwcca")
 
@@ -38,12 +37,6 @@ def one_pair(x: torch.Tensor, y: torch.Tensor, measure: str) -> float:
     return float(torch.linalg.svdvals(u.T @ v).mean())
 
 
-def seconds(work: Callable[..., object], *arguments: object) -> float:
-    start = time.perf_counter()
-    work(*arguments)
-    return time.perf_counter() - start
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="n = 1,000, d = 128")
@@ -58,10 +51,10 @@ def main() -> None:
     print(f"M = {options.M}, n = {n}, d = {d}, float64, {torch.get_num_threads()} threads")
     print(f"{'measure':32} {'all pairs':>12} {'pair by pair':>14} {'ratio':>8}")
     for measure in MEASURES:
-        at_once = seconds(repscape.similarity_matrix, xs, measure)
-        timed = pairs[: options.timed]
-        alone = seconds(lambda m=measure, t=timed: [one_pair(xs[a], xs[b], m) for a, b in t])
-        loop = alone * len(pairs) / len(timed)
+        at_once = timed(repscape.similarity_matrix, xs, measure).wall
+        several = pairs[: options.timed]
+        alone = timed(lambda m=measure, t=several: [one_pair(xs[a], xs[b], m) for a, b in t]).wall
+        loop = alone * len(pairs) / len(several)
         print(f"{measure:32} {at_once:10.1f} s {loop:12.1f} s {loop / at_once:7.1f}x")
 
 

@@ -14,13 +14,12 @@ Printed are the ratios. Run: python benchmarks/all_pairs.py [--quick]
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
 from itertools import combinations
 
 import torch
 
 import repscape
+from timing import timed
 
 MEASURES = (
     "cka",
@@ -30,12 +29,6 @@ MEASURES = (
     "mutual_knn",
 )
 PAIRS_TIMED = 12
-
-
-def seconds(work: Callable[..., object], *arguments: object) -> float:
-    start = time.perf_counter()
-    work(*arguments)
-    return time.perf_counter() - start
 
 
 def bare_products(xs: list[torch.Tensor], side: int = 512) -> None:
@@ -49,9 +42,9 @@ def bare_products(xs: list[torch.Tensor], side: int = 512) -> None:
 def pair_loop(xs: list[torch.Tensor], measure: str) -> float:
     """Seconds for all pairs, from the first few."""
     pairs = list(combinations(range(len(xs)), 2))
-    timed = pairs[:PAIRS_TIMED]
-    taken = seconds(lambda: [repscape.compare(xs[a], xs[b], measure) for a, b in timed])
-    return taken * len(pairs) / len(timed)
+    several = pairs[:PAIRS_TIMED]
+    taken = timed(lambda: [repscape.compare(xs[a], xs[b], measure) for a, b in several]).wall
+    return taken * len(pairs) / len(several)
 
 
 def main() -> None:
@@ -67,8 +60,8 @@ def main() -> None:
     for measure in MEASURES:
         for count in counts:
             xs = everything[:count]
-            bare = min(seconds(bare_products, xs) for _ in range(2))
-            at_once = seconds(repscape.similarity_matrix, xs, measure)
+            bare = min(timed(bare_products, xs).wall for _ in range(2))
+            at_once = timed(repscape.similarity_matrix, xs, measure).wall
             loop = pair_loop(xs, measure)
             print(f"{measure:44} {count:3} {loop / at_once:21.1f}x {at_once / bare:20.2f}x")
 

@@ -15,8 +15,6 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +22,7 @@ import numpy as np
 from repscape.execution.run import run_tasks
 from repscape.store import Store
 from repscape.tasks import Recipe, Task
+from timing import timed
 
 
 def write_numbers(store: Store, task: Task) -> None:
@@ -35,23 +34,16 @@ def tasks_of(count: int, salt: str) -> list[Task]:
     return [Task(recipe, f"{__name__}:write_numbers", "numbers", "test") for recipe in recipes]
 
 
-def spent(work: Callable[[], object]) -> tuple[float, float]:
-    """Wall and processor seconds."""
-    wall, processor = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - wall, time.process_time() - processor
-
-
 def overhead(store: Store, count: int) -> None:
     run_tasks(tasks_of(5, "warm"), store)
     walls, processors = [], []
     for start in range(0, count, 20):  # interleaved, so that a busy machine disturbs both
         run = tasks_of(20, f"run-{start}")
         call = tasks_of(20, f"call-{start}")
-        run_wall, run_processor = spent(lambda run=run: run_tasks(run, store))
-        call_wall, call_processor = spent(lambda call=call: [t.make(store) for t in call])
-        walls.append((run_wall - call_wall) / 20)
-        processors.append((run_processor - call_processor) / 20)
+        through = timed(run_tasks, run, store)
+        direct = timed(lambda call=call: [t.make(store) for t in call])
+        walls.append((through.wall - direct.wall) / 20)
+        processors.append((through.processor - direct.processor) / 20)
     print(f"overhead of a task in this process, median of {count} (limit 20 ms):")
     print(f"  {statistics.median(walls) * 1e3:.1f} ms of wall time")
     print(f"  {statistics.median(processors) * 1e3:.1f} ms of processor time")
@@ -63,9 +55,9 @@ def found(store: Store, count: int) -> None:
         folder = store.root / "predictions" / task.key
         folder.mkdir(parents=True)
         (folder / "manifest.json").touch()
-    wall, processor = spent(lambda: run_tasks(tasks, store))
+    taken = timed(run_tasks, tasks, store)
     print(f"a run of {count:,} tasks that are all there:")
-    print(f"  {wall:.2f} s of wall time, {processor:.2f} s of processor time")
+    print(f"  {taken.wall:.2f} s of wall time, {taken.processor:.2f} s of processor time")
 
 
 def main() -> None:

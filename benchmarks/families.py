@@ -76,6 +76,7 @@ class Family:
     measures: tuple[str, ...]
     rivals: Sequence[Rival] = ()
     double: bool = False
+    unrelated: bool = False
     loop_target: float | None = None
     loop: bool = True
 
@@ -223,6 +224,13 @@ FAMILIES = (
         loop=False,
     ),
     Family(
+        "second-order cosine, unrelated",
+        ("second_order_cosine",),
+        (Rival("tables alone", tables, per_pair=False, floor=True, target=1.3),),
+        loop=False,
+        unrelated=True,
+    ),
+    Family(
         "information imbalance",
         IMBALANCE,
         (Rival("tables and distances", tables_and_distances, per_pair=False, floor=True),),
@@ -269,9 +277,11 @@ def peak_bytes(work: Callable[[], object]) -> int:
     return peak - before
 
 
-def representations(count: int, n: int, d: int) -> Tensors:
-    """Noisy linear views of one signal."""
+def representations(count: int, n: int, d: int, unrelated: bool = False) -> Tensors:
+    """Noisy linear views of one signal, or of nothing in common: no neighbour is shared."""
     generator = torch.Generator().manual_seed(0)
+    if unrelated:
+        return [torch.randn(n, d, generator=generator) for _ in range(count)]
     signal = torch.randn(n, 32, generator=generator)
     return [
         signal @ torch.randn(32, d, generator=generator)
@@ -347,7 +357,8 @@ def main() -> None:
         if chosen.only and not any(part in family.name for part in chosen.only):
             continue
         repscape.similarity_matrix(warm, list(family.measures))
-        measure_family(family, xs, Timer(CLOCKS[chosen.clock], rounds), chosen.timed)
+        values = representations(count, n, d, unrelated=True) if family.unrelated else xs
+        measure_family(family, values, Timer(CLOCKS[chosen.clock], rounds), chosen.timed)
 
 
 if __name__ == "__main__":

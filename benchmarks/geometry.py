@@ -28,7 +28,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +41,7 @@ from repscape.geometry.imbalance import information_imbalance
 from repscape.geometry.overlap import overlap_of_pairs
 from repscape.geometry.sample import sample_of_table
 from repscape.profile import profile
+from timing import timed
 
 D, K = 768, 64
 ESTIMATES = ("twonn", "twonn[method=mle]", "twonn[method=censored]", "gride", "mle")
@@ -101,19 +101,6 @@ start = time.process_time()
 all_of_it()
 print(time.process_time() - start)
 """
-
-
-def processor_seconds(work: Callable[[], object]) -> float:
-    """Of all threads of this process."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def from_tables(tables: list, pairs: list[tuple[int, int]]) -> None:
@@ -191,7 +178,7 @@ def against_peers(layers: dict[str, np.ndarray], dadapy: str | None) -> None:
     theirs: dict[str, list[float]] = {}
     for x in layers.values():
         for name, work in peers(x).items():
-            theirs.setdefault(name, []).append(processor_seconds(work))
+            theirs.setdefault(name, []).append(timed(work).processor)
         found = with_dadapy(dadapy, x)
         if isinstance(found, str):
             print(f"DADApy 2NN + Gride: left out: {found}")
@@ -200,7 +187,7 @@ def against_peers(layers: dict[str, np.ndarray], dadapy: str | None) -> None:
             theirs.setdefault("DADApy 2NN + Gride", []).append(found)
         # Overlaps are with one other layer here; all pairs are in the profile above.
         two = {"this": x, "other": x[:, ::-1].copy()}
-        ours.append(processor_seconds(lambda two=two: whole_profile(two)) / 2)
+        ours.append(timed(lambda two=two: whole_profile(two)).processor / 2)
     print(f"ours beside them, tables, estimates and overlap: {statistics.median(ours):.2f} s")
     for name, times in theirs.items():
         ratios = [a / b for a, b in zip(times, ours, strict=False)]
@@ -222,7 +209,7 @@ def growth(sizes: list[int]) -> None:
     times = []
     for n in sizes:
         x = torch.from_numpy(layer(n, 0, 512))
-        times.append(processor_seconds(lambda x=x: neighbours(x, K)))
+        times.append(timed(lambda x=x: neighbours(x, K)).processor)
     slope = math.log(times[-1] / times[-2]) / math.log(sizes[-1] / sizes[-2])
     shown = ", ".join(f"{t:.1f} s at {n}" for n, t in zip(sizes, times, strict=True))
     ahead = times[-1] * (90_000 / sizes[-1]) ** max(2.0, slope)
@@ -246,27 +233,23 @@ def main() -> None:
 
     tables = [neighbours(torch.from_numpy(x), K) for x in layers.values()]
     pairs = [(a, b) for a in range(count) for b in range(a + 1, count)]
-    processor = time.process_time()
-    wall = seconds(lambda: from_tables(tables, pairs))
-    processor = time.process_time() - processor
+    taken = timed(lambda: from_tables(tables, pairs))
     print(
-        f"estimates at every scale and {len(pairs)} overlaps from tables: {wall:.2f} s "
-        f"({processor:.2f} s of one processor)"
+        f"estimates at every scale and {len(pairs)} overlaps from tables: {taken.wall:.2f} s "
+        f"({taken.processor:.2f} s of one processor)"
     )
-    start, processor = time.perf_counter(), time.process_time()
-    searches = whole_profile(layers)
-    ours = (time.perf_counter() - start) / count
-    processor = (time.process_time() - processor) / count
+    taken = timed(whole_profile, layers)
     print(
-        f"whole profile with {len(pairs)} overlaps: {ours:.2f} s for each layer ({processor:.2f} s "
-        f"of a processor); {searches} searches for {count} layers"
+        f"whole profile with {len(pairs)} overlaps: {taken.wall / count:.2f} s for each layer "
+        f"({taken.processor / count:.2f} s of a processor); {taken.result} searches for {count} "
+        "layers"
     )
     against_peers(dict(list(layers.items())[: options.peer_layers]), options.dadapy)
     a, b = (torch.from_numpy(layers[i][: n // 2]) for i in ("0", "1"))
     table = neighbours(a, 1)
     information_imbalance(table, b)
-    exact = seconds(lambda: information_imbalance(table, b))
-    by_sorting = seconds(lambda: sorted_imbalance(a, b))
+    exact = timed(lambda: information_imbalance(table, b)).wall
+    by_sorting = timed(lambda: sorted_imbalance(a, b)).wall
     print(f"information imbalance, n = {n // 2}: sorting takes {by_sorting / exact:.1f} times ours")
     growth([1000, 2000, 4000] if options.quick else [5000, 10_000, 20_000])
     if options.memory:

@@ -18,12 +18,11 @@ import importlib.util
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 
 import torch
 
 from repscape.compute.neighbours import NeighbourTable, neighbours
+from timing import timed
 
 D, K = 768, 100
 
@@ -62,12 +61,6 @@ def mixture(n: int) -> torch.Tensor:
         centre, spread = torch.randn(21, D, generator=generator).split([1, 20])
         x[rows] = 0.5 * centre + 0.1 * torch.randn(len(rows), 20, generator=generator) @ spread
     return x
-
-
-def seconds(work: Callable[..., object], *arguments: object) -> float:
-    start = time.perf_counter()
-    work(*arguments)
-    return time.perf_counter() - start
 
 
 def bare_products(x: torch.Tensor, side: int = 2048) -> None:
@@ -114,10 +107,10 @@ def main() -> None:
         x = mixture(n)
         own, products, peer = [], [], []
         for _ in range(rounds):
-            own.append(seconds(neighbours, x, K))
-            products.append(own[-1] / seconds(bare_products, x))
+            own.append(timed(neighbours, x, K).wall)
+            products.append(own[-1] / timed(bare_products, x).wall)
             if with_faiss:
-                peer.append(own[-1] / seconds(faiss_search, x))
+                peer.append(own[-1] / timed(faiss_search, x).wall)
         ratio = f"{statistics.median(peer):8.2f}" if peer else f"{'-':>8}"
         right = f"{share_right(neighbours(x, K), faiss_search(x)):11.4f}" if peer else f"{'-':>11}"
         print(

@@ -14,13 +14,11 @@ two values differ. Run: python benchmarks/wide_pairs.py [--quick]
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
-from typing import Any
 
 import torch
 
 from repscape.measures.base import get_measure
+from timing import timed
 
 MODELS = 13
 MEASURES = ("procrustes[score=distance,center=false]", "aligned_cosine[center=false]")
@@ -35,12 +33,6 @@ def direct(x: torch.Tensor, y: torch.Tensor, measure: str) -> float:
     if measure.startswith("procrustes"):
         return float((2.0 - 2.0 * values.sum()).clamp(min=0).sqrt())
     return float(torch.nn.functional.cosine_similarity(x @ u @ vt, y, dim=1).mean())
-
-
-def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.process_time()
-    result = work()
-    return time.process_time() - start, result
 
 
 def main() -> None:
@@ -59,18 +51,16 @@ def main() -> None:
     pairs = MODELS * (MODELS - 1) / 2
     for name in MEASURES:
         measure = get_measure(name)
-        first, a = seconds(lambda m=measure: m.prepare(x))
-        second, b = seconds(lambda m=measure: m.prepare(y))
-        pair, ours = seconds(lambda m=measure, a=a, b=b: m.compare(a, b))
-        slow, theirs = seconds(lambda m=name: direct(x, y, m))
-        model = (first + second) / 2
+        first, second = timed(measure.prepare, x), timed(measure.prepare, y)
+        ours = timed(measure.compare, first.result, second.result)
+        theirs = timed(direct, x, y, name)
+        both, pair, slow = first.processor + second.processor, ours.processor, theirs.processor
+        model, gap = both / 2, abs(ours.result - theirs.result)
         everything = pairs * slow / (MODELS * model + pairs * pair)
         print(f"{measure.name}")
         print(f"  per model {model:.2f} s, per pair {pair:.2f} s; direct, per pair {slow:.1f} s")
-        print(f"  one pair {slow / (first + second + pair):.0f}x", end=", ")
-        print(
-            f"all pairs of {MODELS} models {everything:.0f}x, difference {abs(ours - theirs):.1e}"
-        )
+        print(f"  one pair {slow / (both + pair):.0f}x", end=", ")
+        print(f"all pairs of {MODELS} models {everything:.0f}x, difference {gap:.1e}")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "pairwise",
         "tiles",
         "testing",
-        "conformance_descriptors",
+        "conformance",
     ),
     ("significance",),
     ("measures", "geometry"),
@@ -44,6 +44,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     (
         "representation",
         "sample_ids",
+        "hub",
         "score",
         "transforms",
         "tables",

@@ -28,7 +28,7 @@ from repscape.representation import (
     same_samples,
 )
 from repscape.score import Score
-from repscape.significance.columns import null_columns
+from repscape.significance.columns import null_columns, same_side_permuted
 from repscape.significance.intervals import interval as sample_interval
 from repscape.significance.many import iterate_nulls
 from repscape.significance.many_intervals import (
@@ -104,7 +104,8 @@ def compare(
     UndefinedNullError
         The measure has no permutation null, or no bootstrap.
 
-    >>>     >>> x = np.random.default_rng(0).normal(size=(100, 8))
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).normal(size=(100, 8))
     >>> print(compare(x, 3 * x[:, ::-1] + 1, "cka"))
     cka[kernel=linear,debiased=true]@1 = 1  (n=100, similarity)
     """
@@ -235,17 +236,20 @@ def similarity_matrix(
     ]
     limit = parse_bytes(memory_limit)
     labels = [rep.labels for rep in reps]
+    digest = reps[0].sample_digest  # all have the same samples
     records: list[dict[str, Any]] = []
     repeated = [count_repeated(x) if isinstance(x, torch.Tensor) else None for x in tensors]
     outcomes = scorer(chosen, tensors, wanted, limit, progress, labels)
     for measure, part, scores in zip(chosen, wanted, outcomes, strict=True):
         scored = [
-            _record(measure, reps, names, repeated, pair, outcome)
+            _record(measure, reps, digest, names, repeated, pair, outcome)
             for pair, outcome in zip(part, scores, strict=True)
         ]
         if permutations is not None:
-            nulls = iterate_nulls(measure, tensors, labels, part, permutations, limit)
-            stated = null_columns(part, nulls, [rep.origin.model for rep in reps])
+            models = [rep.origin.model for rep in reps]
+            asked_of = same_side_permuted(part, models) if measure.declared.symmetric else part
+            nulls = iterate_nulls(measure, tensors, labels, asked_of, permutations, limit)
+            stated = null_columns(asked_of, nulls, models)
             scored = [row | one for row, one in zip(scored, stated, strict=True)]
         if interval is not None:
             score_all = partial(_scores_of, measure, part, limit)
@@ -326,6 +330,7 @@ def checked_tensor(
 def _record(
     measure: Measure[Any],
     reps: list[Representation],
+    digest: str,
     names: list[str],
     repeated: list[int | None],
     pair: tuple[int, int],
@@ -336,7 +341,7 @@ def _record(
     record: dict[str, Any] = {
         "data": a.origin.data,
         "split": a.origin.split,
-        "sample_digest": a.sample_digest,
+        "sample_digest": digest,
         "rep_a": names[pair[0]],
         "rep_b": names[pair[1]],
         "model_a": a.origin.model,

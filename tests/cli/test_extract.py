@@ -80,6 +80,23 @@ def test_into_a_folder_of_files_that_compare_reads(repscape, models, texts, tmp_
     assert json.loads(scored.out)["scores"][0]["n"] == 32
 
 
+@pytest.mark.slow
+def test_two_processes_write_the_bytes_of_one(repscape, models, texts, tmp_path):
+    ask = ["extract", "--model", models["gpt2"], "--data", texts, "-l", "block.*", "--json"]
+    one = json.loads(repscape(*ask, "--store", tmp_path / "one").out)["made"]
+    two = json.loads(repscape(*ask, "--store", tmp_path / "two", "--devices", "cpu,cpu").out)[
+        "made"
+    ]
+    assert [row["key"] for row in two] == [row["key"] for row in one]
+    shards = [
+        sorted((path.name, path.read_bytes()) for path in (tmp_path / name).rglob("*.safetensors"))
+        for name in ("one", "two")
+    ]
+    assert shards[0] == shards[1]
+    beside = Store(tmp_path / "two").manifest(two[0]["key"]).beside
+    assert beside["device"] == "cpu,cpu"
+
+
 def test_subsets_bad_samples_and_cut_texts_are_told(repscape, models, tmp_path):
     path = tmp_path / "t.csv"
     long = " ".join(["the"] * 60)

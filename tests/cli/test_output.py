@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from installed import COMMAND
 
-from repscape.cli.output import finite_or_none, print_json
+from repscape.cli.output import finite_or_none, fit, fold_name, print_json
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7][0-9;]*m")
 
@@ -39,14 +39,61 @@ def on_a_terminal(*arguments: str, **environment: str) -> str:
     return b"".join(parts).decode()
 
 
-def test_a_terminal_gets_tables_by_family_and_a_legend():
-    shown = on_a_terminal("measures", "--family", "alignment")
-    assert "alignment" in shown
-    assert "────" in shown
+def plain(shown: str) -> list[str]:
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_terminal_gets_measures_by_family_and_a_legend(columns):
+    shown = on_a_terminal("measures", COLUMNS=str(columns))
+    lines = plain(shown)
+    at = lines.index("alignment")
+    facts = ["aligned_cosine", "↑", "[-1, 1]", "OPST", "2", "Hamilton et al. 2016"]
+    assert re.split(r"\s\s+", lines[at + 1].strip()) == facts
+    assert lines[at + 2].startswith("      center=true; cost n·r·r'")
     assert "\t" not in shown
     assert "larger is more alike" in shown
     assert COLOUR.search(shown)
-    assert max(len(line) for line in re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()) <= 100
+    assert max(map(len, lines)) <= columns
+
+
+def test_the_names_of_a_paper_are_whole_and_by_family():
+    lines = plain(on_a_terminal("measures", "--paper", "klabunde2023", COLUMNS="80"))
+    assert "  'center|unit_norm|rsm_difference[rdm=euclidean]@1'" in lines
+    assert lines.count("alignment") == 1
+    assert max(map(len, lines[1:])) <= 80
+
+
+def test_everything_about_a_measure_fits_a_narrow_terminal():
+    lines = plain(on_a_terminal("measures", "procrustes", COLUMNS="60"))
+    assert max(map(len, lines)) <= 60
+    assert "  With n ≤ d independent data can be rotated close to each" in lines
+    assert "  angle       arccos ‖XᵀY‖_*, in [0, π/2] radians;" in lines
+
+
+def test_long_names_are_broken_where_a_parameter_ends(files):
+    lines = plain(
+        on_a_terminal(
+            "compare", str(files / "x.npy"), str(files / "noisy.npy"), "--all", COLUMNS="80"
+        )
+    )
+    at = next(i for i, line in enumerate(lines) if "distance_correlation" in line)
+    assert lines[at].split()[0] == "'distance_correlation[debiased=true,"
+    assert lines[at + 1].split() == ["root=false]@1'"]
+    assert fold_name("a" * 30, 20) == "a" * 30
+
+
+def test_text_is_fitted_to_the_width():
+    text = "Head\n  one two three four five six\n  seven\n\n  name    a table of two columns, long"
+    assert fit(text, 40) == text.replace("\n\n  name    a table of two columns, long", "") + (
+        "\n\n  name    a table of two columns, long"
+    )
+    words = " ".join(["word"] * 20)
+    assert fit(f"Head\n  {words}", 40).splitlines() == [
+        "Head",
+        *["  " + " ".join(["word"] * 7)] * 2,
+        "  " + " ".join(["word"] * 6),
+    ]
 
 
 def test_square_brackets_are_no_markup(files):
@@ -56,7 +103,7 @@ def test_square_brackets_are_no_markup(files):
 
 def test_no_color_is_honoured():
     shown = on_a_terminal("measures", "--family", "alignment", NO_COLOR="1")
-    assert "────" in shown
+    assert "aligned_cosine" in shown
     assert not COLOUR.search(shown)
 
 

@@ -35,4 +35,4 @@ def test_distances_to_listed_samples(metric, rows, monkeypatch):
     assert torch.equal(got, torch.stack(wanted))
     named = {(i, int(j)) for i in range(50)[rows] for named in lists for j in named[i]}
     own = {(i, int(j)) for i in range(50)[rows] for j in table.indices[i]}
-    assert sorted(asked) == sorted(named - own)
+    assert sorted(asked) == sorted((j, i) for i, j in named - own)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import repscape
+from repscape import Representation, compare_layers, similarity_matrix
 from repscape.errors import (
     InvalidParameterError,
     MemoryLimitError,
@@ -14,6 +15,7 @@ from repscape.errors import (
     UndefinedNullError,
 )
 from repscape.measures.base import get_measure
+from repscape.representation import Origin
 from repscape.significance.null import Null, null_of, p_value
 from repscape.significance.permutations import Permutations
 from repscape.tables import NULL_COLUMNS, SIMILARITY_COLUMNS
@@ -181,3 +183,27 @@ def test_few_samples_and_little_memory_are_refused() -> None:
     a, b = (measure.prepare(torch.from_numpy(v)) for v in related(400, 300))
     with pytest.raises(MemoryLimitError, match=r"two matrices of 400×400.*at most"):
         null_of(measure, a, b, Permutations(400, 9), 10**6)
+
+
+def test_layers_of_two_models_may_interleave() -> None:
+    """The maximum over their layer pairs has its null all the same, and it is that of the map."""
+    rng = np.random.default_rng(4)
+    order = [("a", "0"), ("b", "0"), ("a", "1"), ("b", "1"), ("b", "2")]
+    reps = {
+        model + layer: Representation(
+            rng.normal(size=(30, 4)), origin=Origin(model=model, layer=layer)
+        )
+        for model, layer in order
+    }
+    settings = {"null": "permutation", "n_permutations": 19, "seed": 3}
+    table = similarity_matrix(reps, "cka", **settings).table
+    across = table[table["model_a"] != table["model_b"]]
+    assert across["p_max"].notna().all()
+    sides = [{n: r for n, r in reps.items() if n[0] == side} for side in "ab"]
+    whole = compare_layers(*sides, "cka", n_permutations=19, seed=3).table
+    expected = {
+        (a, b): p for a, b, p in zip(whole.layer_a, whole.layer_b, whole.p_max, strict=True)
+    }
+    for row in across.itertuples():
+        pair = (row.rep_a, row.rep_b) if row.model_a == "a" else (row.rep_b, row.rep_a)
+        assert row.p_max == expected[pair]

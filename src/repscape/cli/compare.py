@@ -229,6 +229,7 @@ def _print(scores: list[dict[str, Any]], left_out: dict[str, str], asked: chance
                 ]
                 for s in found
             ],
+            names="measure",
         )
     reasons: dict[str, list[str]] = {}
     missing = {s["measure"]: s["reason"] for s in scores if s["value"] is None}

@@ -46,6 +46,7 @@ def extract(
     workers: sources.Workers = None,
     shard_rows: Annotated[int, typer.Option(help="Rows of a shard in the store.")] = 4096,
     device: sources.Device = None,
+    devices: sources.Devices = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Extract the representations of the layers of a model on data.
@@ -64,7 +65,8 @@ def extract(
         raise InvalidParameterError("give --store FOLDER or --out FOLDER, one of them")
     where = Store(store if store is not None else _work(out))
     source = sources.open_data(data, data_option, first, random, per_class, seed)
-    loaded = sources.open_model(model, model_option, device)
+    on = sources.chosen_devices(device, devices)
+    loaded = sources.open_model(model, model_option, "cpu" if on else device)
     poolings = sources.split_names(pooling) or ["mean"]
     before = set(where.keys("representation"))
     with sources.progress(loaded.name, source.name) as progress:
@@ -79,6 +81,7 @@ def extract(
             on_error=on_error.value,
             output_dtype=output_dtype.value,
             shard_rows=shard_rows,
+            devices=on,
             progress=progress,
         )
     rows = [_row(rep, before) for rep in found.values()]

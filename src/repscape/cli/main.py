@@ -9,10 +9,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from repscape import __version__
+from repscape.cli.by_n import by_n
 from repscape.cli.closer import closer
 from repscape.cli.compare import compare
 from repscape.cli.describe import describe
 from repscape.cli.extract import extract
+from repscape.cli.groups import groups
 from repscape.cli.inspect import inspect
 from repscape.cli.measures import measures
 from repscape.cli.plan import plan
@@ -50,6 +52,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     inspect,
     compare,
     closer,
+    by_n,
+    groups,
     describe,
     profile,
     measures,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from shutil import get_terminal_size
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,8 @@ import typer
 from repscape.cli.output import (
     JSON_HELP,
     finite_or_none,
+    fit,
+    fold_name,
     note,
     on_terminal,
     print_json,
@@ -54,7 +57,7 @@ def measures(
         return
     if study is not None:
         note(f"{study.title} ({study.source}). {study.notes}".rstrip())
-    _print_families(rows)
+    _print_families(rows, study is not None)
     for what, reason in left_out.items():
         note(f"left out: {what}: {reason}")
 
@@ -63,7 +66,8 @@ def _describe(name: str, as_json: bool) -> None:
     from repscape.catalogue import describe_measure, measure_card, ordered_invariances
 
     if not as_json:
-        typer.echo(describe_measure(name))
+        text = describe_measure(name)
+        typer.echo(fit(text, get_terminal_size().columns) if on_terminal() else text)
         return
     card = measure_card(name)
     spec = card.declared
@@ -97,15 +101,31 @@ def _without_infinities(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, **{side: finite_or_none(row[side]) for side in ("low", "high")}}
 
 
-def _print_families(rows: list[dict[str, Any]]) -> None:
-    """One short table per family on a terminal; everything in one table elsewhere."""
+def _print_families(rows: list[dict[str, Any]], of_paper: bool) -> None:
+    """By family, two lines each, on a terminal; everything in one table elsewhere."""
     if not on_terminal():
         print_table(_COLUMNS, [_cells(row) for row in rows])
         return
-    for family in dict.fromkeys(row["family"] for row in rows):
-        members = [_short_cells(row) for row in rows if row["family"] == family]
-        print_table(_SHORT_COLUMNS, members, title=family, whole=("range", "↕", "same", "n ≥"))
-    typer.echo(_LEGEND)
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    entries = [_entry(row, of_paper) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*(e.facts for e in entries), strict=True)]
+    families = list(dict.fromkeys(entry.family for entry in entries))
+    shown = ""
+    for entry in sorted(entries, key=lambda entry: families.index(entry.family)):
+        if entry.family != shown:
+            console.print(Text(f"\n{entry.family}", style="bold cyan"))
+            shown = entry.family
+        cells = [cell.ljust(width) for cell, width in zip(entry.facts, widths, strict=True)]
+        head, below = ("  ".join(["", *cells]).rstrip(), entry.further)
+        if of_paper:
+            head, below = f"  {entry.name}", f"{head.strip()}  {entry.further}"
+        console.print(Text(fold_name(head, console.width)), soft_wrap=True)
+        console.print(Padding(Text(below, style="dim"), (0, 0, 0, 6)))
+    console.print(Text(f"\n{_ABOUT_PAPER if of_paper else _ABOUT_ALL}\n{_LEGEND}"))
 
 
 _COLUMNS = (
@@ -119,7 +139,6 @@ _COLUMNS = (
     "cost",
     "source",
 )
-_SHORT_COLUMNS = ("measure", "↕", "range", "same", "n ≥", "cost", "source")
 _LETTERS = {
     "orthogonal": "O",
     "permutation": "P",
@@ -127,10 +146,15 @@ _LETTERS = {
     "translation": "T",
     "invertible_linear": "L",
 }
+_ABOUT_ALL = """\
+Each with its range, what does not change it, the fewest samples and its source;
+below, its parameters where none are given, and its cost."""
+_ABOUT_PAPER = """\
+Below each: its range, what does not change it, the fewest samples, source and cost."""
 _LEGEND = """\
-↕     ↑ larger is more alike, ↓ smaller is more alike
-same  what does not change the score: O orthogonal maps of the features, P permutations,
-      S scaling all by one factor, T translation, L invertible linear maps
+↑ larger is more alike, ↓ smaller is more alike
+O orthogonal maps of the features, P permutations, S scaling all by one factor,
+T translation, L invertible linear maps
 More on one of them: repscape measures NAME"""
 
 
@@ -150,8 +174,24 @@ def _cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _short_cells(row: dict[str, Any]) -> list[str]:
-    name, _, kind, span, _, minimum_n, _, cost, source = _cells(row)
+@dataclass(frozen=True)
+class _Entry:
+    """What a terminal shows of a measure: facts in columns, and the rest below."""
+
+    family: str
+    name: str
+    facts: list[str]
+    further: str
+
+
+def _entry(row: dict[str, Any], of_paper: bool) -> _Entry:
+    name, family, kind, span, _, minimum_n, _, cost, source = _cells(row)
     arrow = "↑" if kind == "similarity" else "↓"
-    letters = "".join(_LETTERS[name] for name in row["invariances"])
-    return [name, arrow, span, letters, minimum_n, cost, source]
+    letters = "".join(_LETTERS[invariance] for invariance in row["invariances"])
+    facts = [arrow, span, letters, minimum_n, source]
+    if of_paper:
+        return _Entry(family, name, facts, f"cost {cost}")
+    bare, _, rest = row["measure"].partition("[")
+    parameters = rest.rpartition("]")[0].replace(",", ", ")
+    further = f"{parameters}; cost {cost}" if parameters else f"cost {cost}"
+    return _Entry(family, name, [bare.partition("@")[0], *facts], further)

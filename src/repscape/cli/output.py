@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 import math
 import sys
+import textwrap
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NARROWEST = 40
+_NAME_ENDS = ",[|"
+"""After these a printable name may go on in the next line."""
 JSON_HELP = "Print JSON on standard output, and nothing else there."
 
 
@@ -29,11 +36,13 @@ def print_table(
     title: str | None = None,
     whole: Sequence[str] = (),
     numbers: Sequence[str] = (),
+    names: str | None = None,
 ) -> None:
     """Print a table on a terminal, and tab-separated lines below a header line elsewhere.
 
     On a narrow terminal, cells of columns that are not in `whole` go over several lines. The
-    columns in `numbers` are set flush right.
+    columns in `numbers` are set flush right. Long names in the column `names` are broken where a
+    parameter ends.
     """
     if not on_terminal():
         for cells in (columns, *rows):
@@ -44,6 +53,9 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
+    console = Console()
+    if names is not None:
+        rows = _names_folded(columns, rows, names, console.width)
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold cyan")
     for column in columns:
         side: Literal["left", "right"] = "right" if column in numbers else "left"
@@ -51,12 +63,92 @@ def print_table(
     for cells in rows:
         # Text, since square brackets in a string would be taken for markup.
         table.add_row(*map(Text, cells))
-    Console().print(table)
+    console.print(table)
+
+
+def _names_folded(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], names: str, width: int
+) -> list[list[str]]:
+    """The rows with long names on several lines, so that the other columns keep theirs whole."""
+    place = list(columns).index(names)
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    left = width - (sum(widths) - widths[place]) - (3 * len(columns) + 1)
+    folded = [list(cells) for cells in rows]
+    for cells in folded:
+        cells[place] = fold_name(cells[place], max(_NARROWEST // 2, left))
+    return folded
+
+
+def fold_name(name: str, width: int) -> str:
+    """A printable name over several lines, broken where a parameter ends.
+
+    >>> print(fold_name("cka[kernel=linear,debiased=true]@1", 20))
+    cka[kernel=linear,
+      debiased=true]@1
+    """
+    lines = [""]
+    for piece in _pieces(name):
+        if len(lines[-1]) + len(piece) > width and lines[-1].strip():
+            lines.append("  ")
+        lines[-1] += piece
+    return "\n".join(lines)
+
+
+def _pieces(name: str) -> list[str]:
+    pieces = [""]
+    for character in name:
+        pieces[-1] += character
+        if character in _NAME_ENDS:
+            pieces.append("")
+    return [piece for piece in pieces if piece]
+
+
+def fit(text: str, width: int) -> str:
+    """Wrap a text for a terminal: plain paragraphs anew, other long lines below their beginning."""
+    if width < _NARROWEST:
+        return text
+    return "\n\n".join(_fit_paragraph(part.splitlines(), width) for part in text.split("\n\n"))
+
+
+def _fit_paragraph(lines: list[str], width: int) -> str:
+    if all(len(line) <= width for line in lines):
+        return "\n".join(lines)
+    if _indent(lines[0]) == "" and all(map(_indent, lines[1:])) and len(lines) > 1:
+        # A heading, and what stands below it.
+        return f"{textwrap.fill(lines[0], width)}\n{_fit_paragraph(lines[1:], width)}"
+    laid_out = len({*map(_indent, lines)}) > 1 or any("  " in line.strip() for line in lines)
+    if not laid_out:
+        indent = _indent(lines[0])
+        return _wrapped(" ".join(line.strip() for line in lines), width, indent, indent)
+    return "\n".join(
+        _wrapped(line.strip(), width, _indent(line), f"{_indent(line)}  ") for line in lines
+    )
+
+
+def _wrapped(text: str, width: int, first: str, further: str) -> str:
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _indent(line: str) -> str:
+    return " " * (len(line) - len(line.lstrip()))
 
 
 def note(text: str) -> None:
     """Print a message for people, on standard error."""
     typer.echo(text, err=True)
+
+
+def plain_records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as JSON can say them: null for what is missing."""
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def finite_or_none(value: float) -> float | None:

@@ -70,6 +70,13 @@ Workers: TypeAlias = Annotated[int | None, typer.Option(help="Threads that prepa
 Device: TypeAlias = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1, …; by default a GPU if there is one.")
 ]
+Devices: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="One process on each, e.g. cuda:0,cuda:1; by default all GPUs if there are several.",
+    ),
+]
 Bad: TypeAlias = Annotated[OnError, typer.Option(help="If a sample cannot be read or prepared.")]
 
 
@@ -121,6 +128,17 @@ def open_model(name: str, options: Sequence[str] | None, device: str | None) -> 
 
     given = {} if device is None else {"device": device}
     return load_model(name, **given, **options_of(options, "--model-option"))
+
+
+def chosen_devices(device: str | None, devices: str | None) -> list[str] | str | None:
+    """On which devices there shall be a process each, or None to run in this process."""
+    from repscape.extract.devices import several_devices
+
+    if device is not None and devices is not None:
+        raise InvalidParameterError(f"--device {device} and --devices {devices}: give one of them")
+    if devices is None:
+        return None if device is not None else several_devices()
+    return "all" if devices == "all" else split_names([devices])
 
 
 @contextmanager

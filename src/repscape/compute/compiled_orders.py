@@ -190,6 +190,27 @@ def distinct_pairs(
 
 
 @njit(nogil=True, cache=True)
+def by_right_sample(n: int, rows: int, left: Integers, right: Integers, order: Integers) -> None:
+    """Order pairs, `left` ascending, by their right sample within every `rows` left samples."""
+    ends = np.empty(n + 1, dtype=np.int64)
+    start = 0
+    while start < len(left):
+        stop = start
+        while stop < len(left) and left[stop] < left[start] + rows:
+            stop += 1
+        ends[:] = 0
+        for pair in range(start, stop):
+            ends[right[pair] + 1] += 1
+        ends[0] = start
+        for sample in range(n):
+            ends[sample + 1] += ends[sample]
+        for pair in range(start, stop):
+            order[ends[right[pair]]] = pair
+            ends[right[pair]] += 1
+        start = stop
+
+
+@njit(nogil=True, cache=True)
 def add_cosines(
     near_a: Integers,
     near_b: Integers,

@@ -75,6 +75,8 @@ def draw_rows(
             f"a subset of {source.name}: {said} given; give one of first=, random=, per_class=, "
             "ids= or rows="
         )
+    if seed < 0:
+        raise InvalidParameterError(f"seed={seed}: give a whole number from 0 on")
     if ids is not None:
         return _rows_of_ids(source, ids), f"ids={digest_ids(np.asarray(ids))}"
     if rows is not None:

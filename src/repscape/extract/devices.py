@@ -238,6 +238,11 @@ def packed(module: torch.nn.Module) -> bytes:
         ) from None
 
 
+def several_devices() -> str | None:
+    """`"all"` where torch sees more than one GPU, and None elsewhere."""
+    return "all" if torch.cuda.device_count() > 1 else None
+
+
 def chosen_devices(devices: str | Sequence[str]) -> list[str]:
     """The devices asked for; `"all"` means every GPU.
 

@@ -12,7 +12,7 @@ import torch
 from repscape.data.source import DataSource
 from repscape.errors import InvalidParameterError, did_you_mean
 from repscape.extract.calls import CallRecorder
-from repscape.extract.devices import DevicesRunner, Replica, chosen_devices, packed
+from repscape.extract.devices import DevicesRunner, Replica, chosen_devices, packed, several_devices
 from repscape.extract.forward import Forward, Wanted
 from repscape.extract.loop import Extraction, MakeRunner, Progress
 from repscape.extract.pooling import Pooling, get_poolings
@@ -125,8 +125,10 @@ def extract(
         Where to run; by default where the module is. Inputs are moved there.
     devices : sequence of str, or "all", optional
         Run on several: one process for each (`["cuda:0", "cuda:1"]`; `"all"` GPUs), for data
-        sources only. The rows are the same as on one. The model must be one that can be sent
-        to other processes, and a script that asks for it needs `if __name__ == "__main__":`.
+        sources only. The rows are the same as on one. By default on all GPUs, if there are
+        several and the model is given by name; one that is loaded already runs where it is.
+        The model must be one that can be sent to other processes, and a script needs
+        `if __name__ == "__main__":`.
     allow_non_finite : bool
         Keep NaN and infinite outputs instead of refusing them.
     progress : callable, optional
@@ -175,8 +177,11 @@ def extract(
         tags=tags or {},
         kept=kept,
     )
+    is_source = isinstance(samples, str | DataSource)
+    if devices is None and device is None and isinstance(network, str) and is_source:
+        devices = several_devices()
     spread = [] if devices is None else chosen_devices(devices)
-    if spread and (device is not None or not isinstance(samples, str | DataSource)):
+    if spread and (device is not None or not is_source):
         raise InvalidParameterError("devices= is for data sources, and instead of device=")
     where = torch.device("cpu") if spread else None if device is None else torch.device(device)
     with ExitStack() as stack:

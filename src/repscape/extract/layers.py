@@ -14,6 +14,8 @@ from repscape.errors import InvalidParameterError, UnknownNameError
 
 INPUT = ":input"
 _MOST_NAMES_SHOWN = 20
+_WILD = "*?["
+_NUMBER = re.compile(r"\.\d+(?=\.|$)")
 _CALL_SUFFIX = re.compile(r"#(\d+)$")
 
 
@@ -171,11 +173,17 @@ def _matches_nothing(text: str, stem: str, names: list[str], owner: str) -> str:
             "it: torch.nn.Sequential(module), layers='0'"
         )
     near = difflib.get_close_matches(stem, names, n=5, cutoff=0.5)
+    hint = ""
+    if set(stem) & set(_WILD):  # as a glob would be: block.* for block.0, block.1, …
+        globs = list(dict.fromkeys(_NUMBER.sub(".*", name) for name in names if "." in name))
+        meant = difflib.get_close_matches(stem, globs, n=1, cutoff=0.6)
+        if meant and meant[0] != stem:
+            hint = f" (did you mean {meant[0]!r}?)"
     ordered = near + [name for name in names if name not in near]
     shown = ", ".join(ordered[:_MOST_NAMES_SHOWN])
     hidden = len(ordered) - _MOST_NAMES_SHOWN
     more = f", and {hidden} more" if hidden > 0 else ""
-    return f"layer {text!r} matches nothing in {owner}; its layers are: {shown}{more}"
+    return f"layer {text!r} matches nothing in {owner}{hint}; its layers are: {shown}{more}"
 
 
 def _never_called(pattern: Pattern, calls: Sequence[Call]) -> str:

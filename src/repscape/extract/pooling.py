@@ -104,11 +104,24 @@ def _weighted(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Σ w·x / Σ w in float64; positions of weight 0 have no part in it, not even as NaN."""
     if values.device.type != "cpu":  # one launch for all samples, instead of one for each
         return weighted_at_once(values, weights)
-    rows = [
-        (weight[weight > 0] @ sample[weight > 0].to(torch.float64)) / weight.sum()
-        for sample, weight in zip(values, weights, strict=True)
+    seen = weights > 0
+    sums = [
+        weight[rows].clone() @ sample[rows].to(torch.float64)
+        for sample, weight, rows in zip(values, weights, _selections(seen), strict=True)
     ]
-    return torch.stack(rows)
+    return torch.stack(sums) / weights.sum(1, keepdim=True)
+
+
+def _selections(seen: torch.Tensor) -> list[slice | torch.Tensor]:
+    """Which positions are seen of every sample: a slice, which needs no copy, where it is one."""
+    bits = seen.to(torch.uint8)
+    firsts = bits.argmax(1).tolist()
+    ends = (bits.shape[1] - bits.flip(1).argmax(1)).tolist()
+    counts = bits.sum(1, dtype=torch.int64).tolist()
+    return [
+        slice(first, end) if end - first == count else row
+        for first, end, count, row in zip(firsts, ends, counts, seen, strict=True)
+    ]
 
 
 def weighted_at_once(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from repscape.compute.arrays import check_not_constant
+from repscape.compute.arrays import check_not_constant, check_squares
 from repscape.compute.factors import ThinSVD, thin_svd
 from repscape.errors import InvalidParameterError, UndefinedScoreError
 from repscape.measures.base import MEASURES, Measure, MeasureSpec
@@ -167,6 +167,7 @@ class LinearRegression(Measure[Regressor]):
     def prepare(self, x: torch.Tensor) -> Regressor:
         """The representation in both roles."""
         check_not_constant(x)
+        check_squares(x)
         return Regressor(x, self.folds)
 
     def state_bytes(self, n: int, d: int) -> int:  # noqa: D102

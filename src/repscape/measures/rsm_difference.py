@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from repscape.compute.arrays import row_blocks
+from repscape.compute.arrays import check_squares, row_blocks
 from repscape.compute.gram import TILE_ROWS, Matrix, PairSums
 from repscape.compute.permuted import own_sums, permuted_sums
 from repscape.errors import RepscapeError, UndefinedScoreError
@@ -79,6 +79,8 @@ class RSMDifference(GramMeasure):
         return 32 * n + (8 * n * n if self.rdm == "precomputed" else 0)
 
     def prepare(self, x: torch.Tensor) -> Matrix:  # noqa: D102
+        if self.rdm == "euclidean":
+            check_squares(x)
         return dissimilarities(x, self.rdm)
 
     def compare(self, a: Matrix, b: Matrix) -> float:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import torch
 
+from repscape.compute.arrays import within_range
 from repscape.compute.exact import ExactDistances
 from repscape.compute.listed import listed_bytes, listed_distances
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes, show_bytes
@@ -81,7 +82,8 @@ class SecondOrderCosine(Measure[Surroundings]):
 
     def derive(self, formed: NeighbourTable, x: torch.Tensor) -> Surroundings:  # noqa: D102
         on_cpu = x.device.type == "cpu"
-        distances = ExactDistances.of(x.contiguous(), "cosine", compiled=on_cpu)
+        x, _ = within_range(x.contiguous())
+        distances = ExactDistances.of(x, "cosine", compiled=on_cpu)
         return Surroundings(formed.first(self.k), distances)
 
     def state_bytes(self, n: int, d: int) -> int:  # noqa: D102

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 
-from repscape.compute.arrays import row_blocks
+from repscape.compute.arrays import check_squares, row_blocks
 from repscape.compute.rows import Rows
 from repscape.errors import UndefinedScoreError
 from repscape.measures.base import MEASURES, Measure, MeasureSpec
@@ -51,6 +51,7 @@ class MagnitudeDifference(Measure[float]):
 
     def prepare(self, x: torch.Tensor) -> float:
         """‖x̄‖."""
+        check_squares(x)
         return float(column_mean(x).norm())
 
     def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
@@ -165,6 +166,7 @@ class UniformityDifference(Measure[PairPotential]):
 
     def prepare(self, x: torch.Tensor) -> PairPotential:
         """The log-sum over all pairs of samples, by tiles."""
+        check_squares(x)
         rows = Rows(x, "centred")
         blocks = list(row_blocks(rows.n, _TILE_ROWS))
         logs = [self._tile_log_sum(rows, i, j) for p, i in enumerate(blocks) for j in blocks[p:]]

@@ -58,6 +58,19 @@ def null_columns(
     return [stated[pair] for pair in pairs]
 
 
+def same_side_permuted(pairs: Pairs, models: Sequence[str | None]) -> list[tuple[int, int]]:
+    """The pairs of a symmetric measure, turned where the model that comes second stands first.
+
+    So all layer pairs of two models permute the same side, also where their layers interleave.
+    """
+    place: dict[str | None, int] = {}
+    for model in models:
+        place.setdefault(model, len(place))
+    turned = [(b, a) if place[models[b]] < place[models[a]] else (a, b) for a, b in pairs]
+    # Asked for in both directions, a pair has the null of each.
+    return turned if len({*turned}) == len(turned) else list(pairs)
+
+
 def best_null(nulls: Sequence[Null], observed: Null) -> Null:
     """The null of the best of many scores, under which `observed` is one of them."""
     scores = np.stack([null.scores for null in nulls])

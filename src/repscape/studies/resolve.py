@@ -13,7 +13,7 @@ from repscape.data.source import DataSource
 from repscape.errors import RepscapeError
 from repscape.extract.models.base import load_model
 from repscape.extract.models.weights import digest_of_folder
-from repscape.studies.hub import settle_for_what_is_here, without_progress_bars
+from repscape.hub import without_progress_bars
 from repscape.studies.study import Data, Model, Study
 
 _COMMIT = re.compile("[0-9a-f]{40}")
@@ -74,7 +74,6 @@ def model_revision(study: Study, model: Model) -> str | Unresolved:
         if known is not None:
             return known
         if model.source.startswith("hf:"):
-            settle_for_what_is_here()
             without_progress_bars()
         return load_model(model.source, **model.options).revision
     except (RepscapeError, OSError, ImportError) as problem:

@@ -125,6 +125,9 @@ class DataEntry(Strict):
     split: str | None = Field(default=None, description="its split")
     options: dict[str, Any] = Field(default={}, description="further options of load_data")
     subset: Subset | None = Field(default=None, description="only some samples")
+    descriptors: Names | None = Field(
+        default=None, description="instead of the study's, e.g. the published scale for these data"
+    )
     each: Each = Field(default={}, description="as for models")
     expect: ExpectSamples | None = Field(
         default=None, description="for `plan` where it is not at hand"

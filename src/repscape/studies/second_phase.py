@@ -22,7 +22,7 @@ def continue_(study: Study, extractions: Sequence[Extraction], covers: Covers) -
         here = tuple(one for one in extractions if one.data is data)
         for pooling in study.file.poolings if here else ():
             groups += [_scores(study, name, pooling, here, covers) for name in study.measures]
-            for what, names in (("descriptor", study.descriptors), ("measure", study.between)):
+            for what, names in (("descriptor", data.descriptors), ("measure", study.between)):
                 groups += [_profiles(study, what, name, pooling, here) for name in names]
     return Middle(tuple(groups))
 

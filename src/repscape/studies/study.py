@@ -78,6 +78,7 @@ class Data:
     subset: Subset | None
     entry: DataEntry
     path: tuple[str | int, ...]
+    descriptors: tuple[str, ...] = ()
 
     @property
     def split(self) -> str | None:
@@ -177,7 +178,8 @@ def checked(source: Source, problems: Problems) -> Study:
     checker = _Checker(source, file, broken, problems)
     study = checker.study()
     measured = {("measures",), ("descriptors",), ("describe",)}
-    if not (file.measures or file.descriptors or file.describe.between or broken & measured):
+    asked = file.measures or file.descriptors or file.describe.between or study.descriptors
+    if not (asked or broken & measured):
         with problems.collected():
             raise source.error(
                 ("study",),
@@ -210,7 +212,9 @@ class _Checker:
         if len(self.problems.lines) == before and not any("data" in part for part in self.broken):
             self._check_seen(models, data)
         measures = self._names(("measures",), file.measures, _measure_name)
-        presets = [PRESETS[name] for name in file.descriptors if name in PRESETS]
+        data = [replace(one, descriptors=self._descriptors(one)) for one in data]
+        named = [*file.descriptors, *(name for one in data for name in one.entry.descriptors or ())]
+        presets = [PRESETS[name] for name in dict.fromkeys(named) if name in PRESETS]
         between = self._names(("describe", "between"), file.describe.between, _measure_name)
         between += tuple(get_measure(m).name for preset in presets for m in preset.measures)
         return Study(
@@ -219,7 +223,7 @@ class _Checker:
             models=tuple(models),
             data=tuple(data),
             measures=measures,
-            descriptors=self._descriptors(),
+            descriptors=tuple(dict.fromkeys(name for one in data for name in one.descriptors)),
             between=tuple(dict.fromkeys(between)),
             calibrated=self._calibrated(measures),
         )
@@ -282,12 +286,14 @@ class _Checker:
                 found.append(one)
         return tuple(found)
 
-    def _descriptors(self) -> tuple[str, ...]:
+    def _descriptors(self, data: Data) -> tuple[str, ...]:
+        own = data.entry.descriptors
+        where = ("descriptors",) if own is None else (*data.path, "descriptors")
         found: list[str] = []
-        for position, name in enumerate(self.file.descriptors):
+        for position, name in enumerate(self.file.descriptors if own is None else own):
             inside = PRESETS[name].descriptors if name in PRESETS else (name,)
             for one in inside:
-                path = ("descriptors", position)
+                path = (*where, position)
                 found += self._names(path, [one], lambda name: get_descriptor(name).name, None)
         return tuple(dict.fromkeys(found))
 
@@ -315,7 +321,7 @@ class _Checker:
         file = self.file
         known = [name for name in OWN_TABLES if self._has_table(study, name)]
         defaults = {
-            "analyses": (["similarity_summary"] if study.measures else [])
+            "analyses": (["similarity_summary", "group_tests"] if study.measures else [])
             + (["chance"] if study.calibrated else []),
             "figures": (["similarity"] if study.measures else [])
             + (["profiles"] if study.descriptors else []),
@@ -369,7 +375,8 @@ class _Checker:
     def _has_table(self, study: Study, name: str) -> bool:
         """Whether there will be a table; one of what is wrong counts, since that is said."""
         file = self.file
-        described = bool(file.descriptors) or ("descriptors",) in self.broken
+        asked = file.descriptors or study.descriptors or ("descriptors",) in self.broken
+        described = bool(asked)
         return {
             "models": True,
             "representations": True,

@@ -105,7 +105,7 @@ class _End:
             "repscape.studies.steps.analyse:run_analysis",
             step.name,
             "analyse",
-            {"run": step.run},
+            {"run": step.run, "reads_representations": step.reads_representations},
             tuple(known[name] for name in step.needs),
             self.study.resources("analyse"),
         )

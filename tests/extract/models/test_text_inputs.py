@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 import torch
+import transformers
 from tiny_models import SENTENCES, build, saved, tokenizer
 
 import repscape
@@ -271,3 +274,58 @@ def test_layers_are_found_by_name_part_and_glob(root):
         encode(model, ["a mat"], "block.3")
     with pytest.raises(UnknownNameError, match=r"'finalnorm'.*: final_norm"):
         encode(model, ["a mat"], "finalnorm")
+
+
+@pytest.fixture(scope="module")
+def spaced_proteins(tmp_path_factory):
+    """A BERT of proteins, whose tokenizer wants a space between residues, as ProtBERT's."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    folder = tmp_path_factory.mktemp("protbert")
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = {w: k for k, w in enumerate([*special, *"LAGVESIKRDTPNQFYMHCWXUBZO"])}
+    made = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    made.normalizer = normalizers.Strip()
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    made.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=made, model_max_length=12, **dict(zip(names, special, strict=True))
+    ).save_pretrained(folder)
+    config = transformers.BertConfig(
+        vocab_size=30, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=24, max_position_embeddings=12,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    transformers.BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def test_models_of_spaced_residues_read_fasta(spaced_proteins, tmp_path):
+    path = tmp_path / "some.fasta"
+    path.write_text(">one\nMKTAY\nIAK\n>two\nMKV\n")
+    model = repscape.load_model(str(spaced_proteins))
+    assert model.modality == "protein"
+    assert "residues=spaced" in model.preprocessing
+    found = repscape.extract(model, repscape.load_data(f"fasta:{path}"), "block.1")["block.1"]
+    tokens = transformers.AutoTokenizer.from_pretrained(spaced_proteins)
+    for row, residues in enumerate(["M K T A Y I A K", "M K V"]):
+        with torch.no_grad():
+            states = model.module(
+                **tokens(residues, return_tensors="pt"), output_hidden_states=True
+            )
+        expected = states.hidden_states[2][0, 1:-1].double().mean(0)
+        np.testing.assert_allclose(found.values[row], expected, atol=1e-5)
+    with pytest.raises(SampleError, match="does not know: 'J'"):
+        model.prepare("MKJ")
+    assert repscape.load_model(str(spaced_proteins), modality="text").modality == "text"
+
+
+def test_long_texts_are_cut_without_a_warning_of_the_library(spaced_proteins, caplog):
+    model = repscape.load_model(str(spaced_proteins))
+    logging.getLogger("transformers").propagate = True
+    try:
+        assert model.prepare("MKTAYIAKMKTAYIAK").truncated
+    finally:
+        logging.getLogger("transformers").propagate = False
+    assert "longer than" not in caplog.text

@@ -13,6 +13,7 @@ from repscape.data.source import DataSource, choose_split
 from repscape.data.table_samples import SampleColumns, Table, table_source
 from repscape.errors import InvalidParameterError, UnreadableFileError
 from repscape.extras import import_extra
+from repscape.hub import hub_or_cache
 from repscape.tasks import digest_json
 
 _EXTRA = "hub"
@@ -85,7 +86,8 @@ def _from_disk(datasets: Any, folder: Path, where: str) -> Any:
 
 def _from_hub(datasets: Any, name: str, config: str | None, commit: str, where: str) -> Any:
     try:
-        return datasets.load_dataset(name, config, revision=commit)
+        with hub_or_cache():
+            return datasets.load_dataset(name, config, revision=commit)
     except ConnectionError as problem:
         raise UnreadableFileError(f"{where}: {_OFFLINE} ({_line(problem)})") from None
     except (FileNotFoundError, ValueError, RuntimeError) as problem:
@@ -97,7 +99,8 @@ def _commit(name: str, revision: str | None, where: str) -> str:
     hub = import_extra("huggingface_hub", _EXTRA, _PURPOSE)
     errors = import_extra("huggingface_hub.errors", _EXTRA, _PURPOSE)
     try:
-        return str(hub.HfApi().dataset_info(name, revision=revision).sha)
+        with hub_or_cache():
+            return str(hub.HfApi().dataset_info(name, revision=revision).sha)
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as problem:
         raise UnreadableFileError(
             f"{where}: there is no such data set, or it is gated or private (log in with "
@@ -114,7 +117,8 @@ def _commit(name: str, revision: str | None, where: str) -> str:
             return reference.read_text(encoding="utf-8").strip()
         if revision is not None and (cached / "snapshots" / revision).is_dir():
             return revision
-        raise UnreadableFileError(f"{where}: {_OFFLINE} ({_line(problem)})") from None
+        said = "" if isinstance(problem, errors.OfflineModeIsEnabled) else f" ({_line(problem)})"
+        raise UnreadableFileError(f"{where}: {_OFFLINE}{said}") from None
 
 
 def _split(content: Any, split: str | None, where: str) -> tuple[Any, str]:

@@ -297,6 +297,13 @@ def chosen_device(device: str | torch.device | None) -> torch.device:
         raise InvalidParameterError(f"device={device!r}: {problem}") from problem
 
 
+def checked_seed(seed: int) -> int:
+    """A seed of untrained weights; torch would take a negative one for another."""
+    if seed < 0:
+        raise InvalidParameterError(f"seed={seed}: give a whole number from 0 on")
+    return seed
+
+
 def chosen_dtype(dtype: str | torch.dtype) -> torch.dtype:
     """A floating dtype by its name."""
     if isinstance(dtype, torch.dtype):

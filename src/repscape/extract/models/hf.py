@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,15 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
-from repscape.errors import InvalidParameterError, UnavailableModelError, UnsafeFileError
-from repscape.extract.models.base import LoadedModel, chosen_device, chosen_dtype, model_source
+from repscape.errors import InvalidParameterError, UnavailableModelError
+from repscape.extract.models.base import (
+    LoadedModel,
+    checked_seed,
+    chosen_device,
+    chosen_dtype,
+    model_source,
+)
+from repscape.extract.models.downloads import hub_errors
 from repscape.extract.models.hf_images import image_model
 from repscape.extract.models.hf_texts import text_model
 from repscape.extract.models.hf_towers import Tower, choose_tower
 from repscape.extract.models.text_inputs import TextOptions
-from repscape.extract.models.weights import digest_of_folder, one_line
+from repscape.extract.models.weights import digest_of_folder
 from repscape.extract.revision import digest_of_weights
 from repscape.extras import import_extra
 
@@ -68,6 +73,7 @@ def load(
     truncation_side: str = "right",
     overlong: str = "truncate",
     part: str = "all",
+    modality: str | None = None,
 ) -> LoadedModel:
     """Load a model of transformers and what prepares its inputs.
 
@@ -110,15 +116,19 @@ def load(
         What happens to a longer text; truncated ones are counted.
     part : {"all", "prompt", "answer"}
         Which tokens count, where a sample is a prompt with its answer.
+    modality : {"text", "protein"}, optional
+        What a language model reads; by default proteins if its vocabulary is that of amino acids.
     """
     transformers = import_extra("transformers", "hub", f"the model {written!r}")
+    if modality not in (None, "text", "protein"):
+        raise InvalidParameterError(f"modality={modality!r}: give 'text' or 'protein'")
     place = checked_place(name, revision, trust_remote_code)
     placed = chosen_device(device)
     if device is not None and device_map is not None:
         raise InvalidParameterError(
             f"device={str(device)!r} and device_map={device_map!r}: give one of them"
         )
-    with hub_errors(written), quiet(transformers):
+    with hub_errors(written, place.folder is None), quiet(transformers):
         config = transformers.AutoConfig.from_pretrained(place.path, **place.arguments)
         options: dict[str, Any] = {"dtype": chosen_dtype(dtype)}
         if attention is not None:
@@ -143,9 +153,10 @@ def load(
         "base": chosen if isinstance(chosen, Tower) else _without_head(whole),
         "settings": {"tower": tower, "attention": attention},
     }
-    with hub_errors(written):
+    with hub_errors(written, place.folder is None):
         if _takes_images(chosen, whole, written):
             return image_model(transformers, whole, place, special_tokens, facts)
+        facts["modality"] = modality
         return text_model(transformers, whole, place, texts, facts)
 
 
@@ -177,7 +188,7 @@ def _whole_model(
             kind = head
     if seed is not None:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(checked_seed(seed))
             return kind.from_config(config, trust_remote_code=place.trust_remote_code, **options)
     model, report = kind.from_pretrained(
         place.path,
@@ -245,22 +256,6 @@ def tags_of(config: Any, whole: Any) -> dict[str, str]:
 
 
 @contextmanager
-def hub_errors(written: str) -> Iterator[None]:
-    """Say in our words why a model cannot be had."""
-    try:
-        yield
-    except (InvalidParameterError, UnavailableModelError):
-        raise
-    except pickle.UnpicklingError as problem:
-        raise UnsafeFileError(
-            f"model {written!r}: reading its weights would execute code that they carry: use a "
-            "revision with safetensors"
-        ) from problem
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as problem:
-        raise UnavailableModelError(f"model {written!r}: {_reason(problem)}") from problem
-
-
-@contextmanager
 def quiet(transformers: Any) -> Iterator[None]:
     """Load without the library's bar over weight tensors; its choice is restored."""
     logging = transformers.utils.logging
@@ -271,30 +266,3 @@ def quiet(transformers: Any) -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
-
-
-def _reason(problem: Exception) -> str:
-    text = str(problem)
-    kinds = {type(e).__name__ for e in _causes(problem)}
-    if "GatedRepoError" in kinds or "gated repo" in text:
-        return "it is gated: accept its terms on the hub and log in (`hf auth login`)"
-    if "trust_remote_code" in text:
-        return (
-            "it brings code of its own. If you have read that code: trust_remote_code=True, with "
-            "the commit as revision"
-        )
-    if kinds & {"RepositoryNotFoundError", "RevisionNotFoundError"}:
-        return "the hub has no such model or revision (or it is private): check the name"
-    offline = {"OfflineModeIsEnabled", "ConnectionError", "ConnectError", "LocalEntryNotFoundError"}
-    if kinds & offline or "couldn't connect" in text or "offline mode" in text:
-        return (
-            "it is not on this machine, and the hub cannot be reached: check the name and the "
-            "network, or give a folder that save_pretrained wrote"
-        )
-    return one_line(text)
-
-
-def _causes(problem: BaseException | None) -> Iterator[BaseException]:
-    while problem is not None:
-        yield problem
-        problem = problem.__cause__ or problem.__context__

@@ -22,6 +22,8 @@ from repscape.extract.state import to_device
 
 _NO_LIMIT = 10**9
 _PROTEINS = ("esm",)
+_AMINO_ACIDS = "ACDEFGHIKLMNPQRSTVWY"
+_TOO_LONG = "sequence-length-is-longer-than-the-specified-maximum"
 _LOOK_AT_PADDING = ("siglip", "siglip2")
 
 
@@ -238,21 +240,28 @@ def text_model(
 ) -> TextModel:
     """Build the model of texts around the loaded network."""
     config = whole.config
-    protein = config.model_type in _PROTEINS
-    filled = _with_defaults(options, protein, config.model_type)
     tokenizer = facts.pop("tokenizer", None) or _tokenizer(transformers, place, facts["name"])
+    protein = _is_protein(config, tokenizer, facts.pop("modality", None))
+    filled = _with_defaults(options, protein, config.model_type)
     kind = facts.pop("kind", TextModel)
     base, settings = facts.pop("base"), facts.pop("settings")
     context = _context(whole, base, tokenizer, filled.max_length)
     filled = replace(filled, max_length=context)
     encoder_only = not config.is_encoder_decoder and not _is_causal(transformers, config)
     tokenization = Tokenization(
-        tokenizer, filled, context, encoder_only, tokenizer.unk_token_id if protein else None
+        tokenizer,
+        filled,
+        context,
+        encoder_only,
+        tokenizer.unk_token_id if protein else None,
+        spaced=protein and _needs_spaces(tokenizer),
     )
+    tokenizer.deprecation_warnings[_TOO_LONG] = True  # we count and record what is cut
     tokenizer("a")  # afterwards its state stays as it is, so that threads may share it
     shown = {k: v for k, v in settings.items() if v is not None}
     printed = "; ".join(
         [f"tokenizer={_tokenizer_digest(tokenizer)}", filled.printed]
+        + (["residues=spaced"] if tokenization.spaced else [])
         + [f"{name}={value}" for name, value in shown.items()]
     )
     model = kind(
@@ -266,6 +275,31 @@ def text_model(
     if filled.padding_side == "left":
         model.check_padding()
     return model  # type: ignore[no-any-return]
+
+
+def _is_protein(config: Any, tokenizer: Any, said: str | None) -> bool:
+    """Whether the model reads amino acids: as the user says, or by its type or vocabulary.
+
+    A vocabulary of proteins has all twenty letters and no word beside them.
+    """
+    if said is not None:
+        return said == "protein"
+    special = set(tokenizer.all_special_tokens)
+    words = [word.lstrip("▁Ġ") for word in tokenizer.get_vocab() if word not in special]
+    words = [word for word in words if word.isalpha()]
+    known = {*words} >= {*_AMINO_ACIDS}
+    return config.model_type in _PROTEINS or (known and all(len(w) == 1 for w in words))
+
+
+def _needs_spaces(tokenizer: Any) -> bool:
+    """Whether residues that stand side by side would be one unknown word (ProtBERT)."""
+    known = tokenizer.get_vocab()
+    residues = [letter for letter in _AMINO_ACIDS if letter in known][:4]
+    together, apart = (
+        tokenizer(joint.join(residues), add_special_tokens=False)["input_ids"]
+        for joint in ("", " ")
+    )
+    return len(together) < len(residues) == len(apart)
 
 
 def _tokenizer(transformers: Any, place: Any, name: str) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +13,6 @@ import torch
 from repscape.errors import (
     InvalidParameterError,
     SampleError,
-    UnavailableModelError,
     UnknownNameError,
     did_you_mean,
 )
@@ -20,14 +21,16 @@ from repscape.extract.models.base import (
     LoadedModel,
     ModelInputs,
     Prepared,
+    checked_seed,
     chosen_device,
     chosen_dtype,
     model_source,
 )
+from repscape.extract.models.downloads import hub_errors
 from repscape.extract.models.hf_towers import Tower
 from repscape.extract.models.images import ImageModel, counts_prefix, described, square
 from repscape.extract.models.structure import find_stacks, name_layers, watch
-from repscape.extract.models.weights import FILES, load_into, one_line
+from repscape.extract.models.weights import FILES, load_into
 from repscape.extract.revision import digest_of_weights
 from repscape.extras import import_extra
 
@@ -136,14 +139,12 @@ def load(
         )
     architecture, _, tag = name.partition("/")
     _check_names(library, architecture, tag, weights, pretrained, written)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model, _, transform = library.create_model_and_transforms(
-                architecture, pretrained=tag if pretrained and weights is None else None
-            )
-    except (OSError, RuntimeError, ValueError) as problem:
-        raise UnavailableModelError(f"model {written!r}: {one_line(problem)}") from problem
+    remote = pretrained and weights is None
+    with hub_errors(written, remote), _in_silence(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(checked_seed(seed))
+        model, _, transform = library.create_model_and_transforms(
+            architecture, pretrained=tag if remote else None
+        )
     if weights is not None:
         load_into(model, weights)
     placed = chosen_device(device)
@@ -180,6 +181,17 @@ def load(
         argument="image",
         more_aliases=_FEATURES,
     )
+
+
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """Without the log of the library, which says on the root logger what our errors say."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _check_names(

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from repscape.extract.models.base import LoadedModel, chosen_device, chosen_dtype, model_source
-from repscape.extract.models.hf import Place, checked_place, hub_errors, quiet, tags_of
+from repscape.extract.models.downloads import hub_errors
+from repscape.extract.models.hf import Place, checked_place, quiet, tags_of
 from repscape.extract.models.hf_texts import TextModel, text_model
 from repscape.extract.models.text_inputs import TextOptions
 from repscape.extract.models.weights import digest_of_text
@@ -87,7 +88,7 @@ def load(
     own = "sentence-transformers/" if "/" not in name and not Path(name).is_dir() else ""
     place = checked_place(own + name, revision, trust_remote_code)
     placed = chosen_device(device)
-    with hub_errors(written), quiet(transformers):
+    with hub_errors(written, place.folder is None), quiet(transformers):
         encoder = library.SentenceTransformer(
             place.path,
             device=str(placed),
@@ -112,7 +113,7 @@ def load(
         "tokenizer": encoder.tokenizer,
         "kind": SentenceModel,
     }
-    with hub_errors(written):
+    with hub_errors(written, place.folder is None):
         model = text_model(transformers, first, place, options, facts)
     return replace(model, prompt=chosen)  # type: ignore[call-arg]
 

@@ -105,6 +105,7 @@ class Tokenization:
     joins_pairs: bool
     unknown: int | None = None
     names: tuple[str, str] = field(default=("prompt", "answer"))
+    spaced: bool = False
 
     def split(self, content: Any) -> tuple[str, str | None]:
         """A text, or a prompt with its answer."""
@@ -129,7 +130,13 @@ class Tokenization:
         return parts
 
     def __call__(self, text: str, answer: str | None = None) -> Tokens:
-        """Tokenize one text, or a prompt and its answer into one sequence."""
+        """Tokenize one text, or a prompt and its answer into one sequence.
+
+        With `spaced`, the letters of the text are words of their own, as ProtBERT has them.
+        """
+        if self.spaced:
+            text = " ".join("".join(text.split()))
+            answer = None if answer is None else " ".join("".join(answer.split()))
         if answer is None:
             tokens = self._encoded(text)
         elif self.joins_pairs:
@@ -178,7 +185,7 @@ class Tokenization:
 
     def _unknown_message(self, text: str) -> str:
         known = self.tokenizer.get_vocab()
-        strange = sorted({letter for letter in text if letter not in known})
+        strange = sorted({letter for letter in text if letter not in known} - {" "})
         shown = ", ".join(map(repr, strange)) or repr(text)
         return f"it holds residues that the model does not know: {shown}"
 

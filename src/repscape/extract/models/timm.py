@@ -6,8 +6,15 @@ from typing import Any
 
 import torch
 
-from repscape.errors import UnavailableModelError, UnknownNameError, did_you_mean
-from repscape.extract.models.base import LoadedModel, chosen_device, chosen_dtype, model_source
+from repscape.errors import UnknownNameError, did_you_mean
+from repscape.extract.models.base import (
+    LoadedModel,
+    checked_seed,
+    chosen_device,
+    chosen_dtype,
+    model_source,
+)
+from repscape.extract.models.downloads import hub_errors
 from repscape.extract.models.images import (
     ImageModel,
     classifier_aliases,
@@ -15,7 +22,7 @@ from repscape.extract.models.images import (
     described,
     square,
 )
-from repscape.extract.models.weights import load_into, one_line
+from repscape.extract.models.weights import load_into
 from repscape.extract.revision import digest_of_weights
 from repscape.extras import import_extra
 
@@ -57,12 +64,9 @@ def load(
         known = library.list_models()
         raise UnknownNameError(f"model {written!r}: {did_you_mean(name.partition('.')[0], known)}")
     published = pretrained and weights is None
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            module = library.create_model(name, pretrained=published, **(arguments or {}))
-    except (OSError, RuntimeError, ValueError) as problem:
-        raise UnavailableModelError(f"model {written!r}: {one_line(problem)}") from problem
+    with hub_errors(written, published), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(checked_seed(seed))
+        module = library.create_model(name, pretrained=published, **(arguments or {}))
     if weights is not None:
         load_into(module, weights)
     placed = chosen_device(device)

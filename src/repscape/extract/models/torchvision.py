@@ -8,11 +8,17 @@ import torch
 
 from repscape.errors import (
     InvalidParameterError,
-    UnavailableModelError,
     UnknownNameError,
     did_you_mean,
 )
-from repscape.extract.models.base import LoadedModel, chosen_device, chosen_dtype, model_source
+from repscape.extract.models.base import (
+    LoadedModel,
+    checked_seed,
+    chosen_device,
+    chosen_dtype,
+    model_source,
+)
+from repscape.extract.models.downloads import hub_errors
 from repscape.extract.models.images import (
     ImageModel,
     classifier_aliases,
@@ -20,7 +26,7 @@ from repscape.extract.models.images import (
     described,
     square,
 )
-from repscape.extract.models.weights import FILES, load_into, one_line
+from repscape.extract.models.weights import FILES, load_into
 from repscape.extract.revision import digest_of_weights
 from repscape.extras import import_extra
 
@@ -61,12 +67,10 @@ def load(
     is_file = weights.endswith(FILES)
     published = models.get_model_weights(name)
     chosen = _chosen(published, "DEFAULT" if is_file else weights, written)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            module = models.get_model(name, weights=chosen if pretrained and not is_file else None)
-    except (OSError, RuntimeError) as problem:
-        raise UnavailableModelError(f"model {written!r}: {one_line(problem)}") from problem
+    remote = pretrained and not is_file
+    with hub_errors(written, remote), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(checked_seed(seed))
+        module = models.get_model(name, weights=chosen if remote else None)
     if is_file:
         load_into(module, weights)
     placed = chosen_device(device)

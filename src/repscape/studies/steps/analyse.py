@@ -20,7 +20,9 @@ def run_analysis(store: Store, task: Task) -> None:
 
     known = task.recipe.parameters
     tables = {name: store.read_table(key) for name, key in task.recipe.inputs.items()}
-    found = import_attribute(task.arguments["run"])(tables, known["options"])
+    function = import_attribute(task.arguments["run"])
+    further = [store.load_representation] if task.arguments.get("reads_representations") else []
+    found = function(tables, known["options"], *further)
     several: Mapping[str, pd.DataFrame] = (
         {known["analysis"]: found} if isinstance(found, pd.DataFrame) else found
     )

@@ -163,6 +163,9 @@ class Analysis:
     needs : sequence of str
         The tables that it takes: models, scores, geometry, marks, overlaps, or the name of an
         analysis that stands before it.
+    reads_representations : bool
+        Whether `run` is also given a function from the keys in the table of representations to
+        them.
     """
 
     name: str
@@ -171,6 +174,7 @@ class Analysis:
     run: str
     needs: Sequence[str]
     options: type[Options] = NoOptions
+    reads_representations: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from repscape.errors import InvalidRepresentationError, StudyError
 from repscape.extract.extract import extract
 from repscape.extract.models.base import load_model
+from repscape.hub import without_progress_bars
 from repscape.representation import Representation
-from repscape.studies.hub import without_progress_bars
 from repscape.studies.resolve import load_samples
 from repscape.studies.steps.base import READERS, import_attribute
 from repscape.tasks import Recipe, Task

@@ -44,7 +44,7 @@ def summary_tables(
     """Scores of models, what groups them, and layer identification."""
     rule = cast(Rule, options["rule"])
     pieces: dict[str, list[pd.DataFrame]] = {}
-    for symmetric, part in _parts(tables["scores"]):
+    for symmetric, part in by_symmetry(tables["scores"]):
         if part["model_a"].isna().all() or part[["model_a", "model_b"]].stack().nunique() < 2:
             continue
         summary = summarise(part, rule=rule, symmetric=symmetric)
@@ -59,7 +59,7 @@ def summary_tables(
 def figures(tables: Mapping[str, pd.DataFrame], options: SimilarityOptions) -> dict[str, Figure]:
     """Every figure that the scores allow."""
     drawn: dict[str, Figure] = {}
-    for symmetric, part in _parts(tables["scores"]):
+    for symmetric, part in by_symmetry(tables["scores"]):
         drawn |= figures_for(part, rule=cast(Rule, options.rule), symmetric=symmetric)
     return drawn
 
@@ -68,7 +68,7 @@ def sections(tables: Mapping[str, pd.DataFrame], options: SimilarityOptions) -> 
     """The report of the scores; measures with a direction have sections of their own."""
     parts = [
         similarity_report(part, title="", rule=cast(Rule, options.rule), symmetric=symmetric)
-        for symmetric, part in _parts(tables["scores"])
+        for symmetric, part in by_symmetry(tables["scores"])
     ]
     return Part(
         [section for report in parts for section in report.sections],
@@ -77,7 +77,7 @@ def sections(tables: Mapping[str, pd.DataFrame], options: SimilarityOptions) -> 
     )
 
 
-def _parts(scores: pd.DataFrame) -> Iterator[tuple[bool, pd.DataFrame]]:
+def by_symmetry(scores: pd.DataFrame) -> Iterator[tuple[bool, pd.DataFrame]]:
     """The rows of symmetric measures, where (a, b) stands for (b, a) too, and those of others.
 
     Where there are several poolings, each is told apart as if it were a split of the data.

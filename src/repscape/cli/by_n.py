@@ -1,0 +1,76 @@
+"""`repscape by-n`: does a score depend on the number of samples?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from repscape.cli import chance
+from repscape.cli.output import JSON_HELP, plain_records, print_json, print_table
+
+_HEAD = ("n", "score", "95% interval", "chance", "effect", "p")
+
+
+def by_n(
+    x: Annotated[str, typer.Argument(metavar="A", help="One file.")],
+    y: Annotated[str, typer.Argument(metavar="B", help="Another, of the same samples.")],
+    measure: Annotated[
+        str, typer.Option("--measure", "-m", metavar="NAME", help="What to compute.")
+    ] = "cka",
+    size: Annotated[
+        list[int] | None,
+        typer.Option("--size", "-n", help="A number of samples; by default n/8, n/4, n/2, n."),
+    ] = None,
+    repeats: Annotated[int, typer.Option(help="Random subsets of each size.")] = 10,
+    permutations: chance.PermutationCount = None,
+    seed: Annotated[int, typer.Option(help="Of the subsets and the random pairings.")] = 0,
+    figure: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also draw it, as FILE.png and FILE.pdf.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Score growing random subsets of the samples, beside what chance gives.
+
+    A score that changes with n says as much about n as about the representations; its effect (0
+    chance, 1 perfect) tells what is left.
+
+    repscape by-n a.npy b.npy -m 'mutual_knn[k=10]'
+    """
+    from repscape.data.files import load
+    from repscape.plots.curves import score_by_n_figure
+    from repscape.plots.saving import save_figure
+    from repscape.significance.questions import dependence_on_n
+
+    found = dependence_on_n(
+        load(x),
+        load(y),
+        measure,
+        size,
+        repeats=repeats,
+        n_permutations=permutations or chance.DEFAULT_PERMUTATIONS,
+        seed=seed,
+    )
+    if figure is not None:
+        save_figure(score_by_n_figure(found), figure.with_suffix(""))
+    records = plain_records(found)
+    if as_json:
+        print_json({"a": x, "b": y, "sizes": records})
+        return
+    rows = [
+        [
+            str(row["n"]),
+            _number(row["value"]),
+            f"{_number(row['interval_low'])} … {_number(row['interval_high'])}",
+            _number(row["null_mean"]),
+            _number(row["effect"]),
+            _number(row["p_value"], 3),
+        ]
+        for row in records
+    ]
+    print_table(_HEAD, rows, title=str(found["measure"].iloc[0]), numbers=_HEAD)
+
+
+def _number(value: object, digits: int = 4) -> str:
+    return "-" if value is None else f"{value:.{digits}g}"
