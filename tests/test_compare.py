@@ -148,7 +148,7 @@ def test_half_precision_is_upcast(x, y):
 
 
 def test_values_whose_squares_overflow_have_no_silent_nan(x, y):
-    with pytest.raises(UndefinedScoreError, match="came out as nan"):
+    with pytest.raises(UndefinedScoreError, match=r"values reach .*: the values are so large"):
         compare(1e200 * x, y, "rsm_difference")
 
 

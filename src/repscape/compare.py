@@ -104,7 +104,8 @@ def compare(
     UndefinedNullError
         The measure has no permutation null, or no bootstrap.
 
-    >>>     >>> x = np.random.default_rng(0).normal(size=(100, 8))
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).normal(size=(100, 8))
     >>> print(compare(x, 3 * x[:, ::-1] + 1, "cka"))
     cka[kernel=linear,debiased=true]@1 = 1  (n=100, similarity)
     """

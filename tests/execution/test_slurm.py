@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from small_tasks import array_task, begun, times_begun
 from repscape.execution.outcomes import Event
 from repscape.execution.run import run_tasks
 from repscape.execution.slurm import SlurmExecutor
+from repscape.store import Store
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
@@ -110,6 +112,44 @@ def test_a_job_whose_time_is_over_queues_itself_again(store, log, tmp_path):
     assert [event.what for event in events] == ["started", "made"]  # nobody had to do anything
     (output,) = store.root.with_name("store-slurm").glob("*_log.out")
     assert "this job is timed-out" in output.read_text()
+
+
+def preempt() -> None:
+    """Run a job of a partition of higher priority, for which there is only room without others."""
+    words = ("--partition=urgent", "--exclusive", "--time=1", "--output=/dev/null", "--wrap=true")
+    subprocess.run(["sbatch", *words], check=True)
+
+
+def requeue() -> None:
+    """Put what runs back into the queue, as an administrator does to empty a node."""
+    listed = subprocess.run(
+        ["squeue", "-h", "--states=RUNNING", "--format=%i"], capture_output=True, text=True
+    )
+    for job in listed.stdout.split():
+        subprocess.run(["scontrol", "requeue", job], check=True)
+
+
+@pytest.mark.parametrize(("disturb", "said"), [(preempt, "this job is preempted"), (requeue, None)])
+def test_jobs_that_are_sent_back_to_the_queue_begin_again_and_give_the_same_bytes(
+    store, log, tmp_path, disturb, said
+):
+    once = tmp_path / "once"
+    long = array_task("long", log, run="sleep", seconds=600, once=str(once))
+    last = array_task("last", log, (array_task("first", log), long))
+    executor, events = SlurmExecutor("main", poll_seconds=0.5, minutes=60), []
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(run_tasks, [last], store, executor, events.append)
+        while not once.exists() or not store.has(last.needs[0].key):
+            assert not running.done()
+            time.sleep(0.05)
+        disturb()
+        assert running.result().complete
+    assert times_begun(log) == {"first": 1, "long": 2, "last": 1}
+    assert "retried" not in {event.what for event in events}, "SLURM does it, not the driver"
+    logs = [path.read_text() for path in store.root.with_name("store-slurm").glob("*_log.out")]
+    assert said is None or any(said in text for text in logs)
+    run_tasks([last], Store(tmp_path / "here"))
+    assert data_of(store.root) == data_of(tmp_path / "here")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from closed_forms import ClosedForm, closed_form, embed
+from scipy.spatial.distance import pdist
 
 from repscape.compare import compare
+from repscape.compute.compiled_orders import rank_agreement
+from repscape.measures.base import MEASURES
+from repscape.representation import Representation
 
 Formula = Callable[[ClosedForm], float]
 
@@ -154,3 +158,42 @@ def test_small_distances_keep_their_digits(name: str, share: float, stretch: flo
     expected = stretch * np.linalg.norm(form.x) * share
     got = float(compare(form.x, (1 + stretch) * form.x, name))
     assert got == pytest.approx(expected, rel=1e-5)
+
+
+def test_distance_correlation_of_three_points() -> None:
+    name = "distance_correlation[debiased=false,root=true]"
+    x, y = np.array([[0.0], [1.0], [2.0]]), np.array([[0.0], [1.0], [0.0]])
+    assert float(compare(x, y, name)) == pytest.approx(10**-0.25, rel=1e-12)
+    assert float(compare(x, 5 - 3 * x, name)) == pytest.approx(1.0, rel=1e-12)
+
+
+def test_differences_from_multiples_of_a_representation() -> None:
+    z = np.random.default_rng(0).normal(size=(40, 6)) + 1.0
+    distances = np.linalg.norm(pdist(z))
+    assert float(compare(z, 2 * z, "rsm_difference")) == pytest.approx(distances, rel=1e-12)
+    mean = np.linalg.norm(z.mean(axis=0))
+    assert float(compare(z, 3 * z, "magnitude_difference")) == pytest.approx(2 * mean, rel=1e-12)
+
+
+def test_rank_similarity_of_reversed_lists() -> None:
+    forth = np.arange(4, dtype=np.int32)[None]
+    assert rank_agreement(forth, forth[:, ::-1].copy())[0] == pytest.approx(0.288, rel=1e-12)
+    assert rank_agreement(forth, forth)[0] == pytest.approx(1.0, rel=1e-12)
+
+
+# The width divides the overlap; a constant feature is a neuron of its own where features match.
+WIDTH_COUNTS = {"eigenspace_overlap", "hard_correlation_match", "soft_correlation_match"}
+# Outputs are classes, one for each column; correlations of rows change with their length.
+COLUMNS_ARE_SAMPLES_OF = {"jensen_shannon", "rsa"}
+
+
+@pytest.mark.parametrize(
+    "name", sorted({*MEASURES.names()} - WIDTH_COUNTS - COLUMNS_ARE_SAMPLES_OF)
+)
+def test_features_that_are_zero_change_nothing(name: str) -> None:
+    # Positive, so that no added column is the largest logit.
+    values = np.random.default_rng(4).uniform(0.1, 1.0, size=(2, 40, 12))
+    labels = np.arange(40) % 12
+    wider = [np.hstack([x, np.zeros((40, 3))]) for x in values]
+    plain, padded = ([Representation(x, labels=labels) for x in two] for two in (values, wider))
+    assert float(compare(*padded, name)) == pytest.approx(float(compare(*plain, name)), rel=1e-9)

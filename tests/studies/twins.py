@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from repscape.store import Store
 from repscape.studies.builtin_studies import builtin_path
 
 STEPS = {0: 0, 50: 2, 120: 6, 150: 6, 250: 6}
@@ -60,23 +63,40 @@ def run(study: Path, out: Path, executor: str) -> None:
 
 
 def run_and_kill(study: Path, out: Path, executor: str, after: int) -> None:
-    """Kill a run and all that it started once so many artefacts are committed."""
+    """Kill a run and all that it started once it committed so many and is at something else."""
     process = subprocess.Popen(
         command(study, out, executor),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while committed(out) < after and process.poll() is None:
-        time.sleep(0.05)
+    enough = len(committed(out)) + after
+    while process.poll() is None:
+        if len(committed(out)) >= enough and any((out / "store" / "_leases").iterdir()):
+            break
+        time.sleep(0.02)
     assert process.poll() is None, "the run ended before it could be killed"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def committed(out: Path) -> int:
-    """How many artefacts the store of a run has."""
-    return len(list((out / "store").glob("*/*/manifest.json")))
+def committed(out: Path) -> dict[str, int]:
+    """The artefacts that the store of a run has, and when each was committed."""
+    manifests = (out / "store").glob("*/*/manifest.json")
+    return {path.parent.name: path.stat().st_mtime_ns for path in manifests}
+
+
+def lose(store: Store, kind: str, count: int) -> None:
+    """Forget the last artefacts of a kind and all that follows from them: they are still to do."""
+    recipes = {key: json.dumps(asdict(store.manifest(key).recipe)) for key in store.keys()}  # noqa: SIM118
+    manifests = sorted(store.root.glob(f"{kind}/*/manifest.json"), key=lambda p: p.stat().st_mtime)
+    gone = {path.parent.name for path in manifests[-count:]}
+    while more := {
+        key for key in recipes.keys() - gone if any(lost in recipes[key] for lost in gone)
+    }:
+        gone |= more
+    for key in gone:
+        store.delete(key)
 
 
 def outputs(out: Path) -> dict[str, Any]:
