@@ -13,9 +13,15 @@ import pytest
 from small_tasks import array_task, begun
 
 from repscape.errors import UnreadableFileError
-from repscape.execution.ledger import read_failures, read_task_file, write_task_file
+from repscape.execution.ledger import (
+    clean_task_files,
+    read_failures,
+    read_task_file,
+    write_task_file,
+)
 from repscape.execution.outcomes import Outcome
-from repscape.execution.worker import perform
+from repscape.execution.run import run_tasks
+from repscape.execution.worker import perform, perform_file
 from repscape.store.leases import Leases
 
 pytestmark = pytest.mark.usefixtures("importable")
@@ -89,3 +95,28 @@ def test_no_file_is_a_usage_error(tmp_path):
     assert done.returncode == os.EX_USAGE
     assert "TASKFILE" in done.stderr
     assert work(tmp_path / "nothing.json").returncode == 1
+
+
+def test_files_of_tasks_that_are_done_are_cleaned_and_no_worker_loses_one(store, log):
+    done, waiting, held = (array_task(name, log) for name in ("done", "waiting", "held"))
+    paths = {task.label: write_task_file(task, store) for task in (done, waiting, held)}
+    other = write_task_file(array_task("done", log, once="another driver's"), store)
+    run_tasks([done], store)
+    assert sorted(path.name for path in (store.root / "_tasks").iterdir()) == sorted(
+        paths[name].name for name in ("waiting", "held")
+    )
+    # A worker that comes late to a file that is gone finds what it was for.
+    assert Outcome.from_json(perform_file(str(paths["done"]))) == Outcome("found")
+    assert Outcome.from_json(perform_file(str(other))) == Outcome("found")
+    assert Outcome.from_json(perform_file(str(paths["waiting"]))) == Outcome("made")
+    for path in paths.values():
+        if path.exists():
+            os.utime(path, (0, 0))
+    lease = Leases(store.root).take(held.key)
+    assert lease is not None
+    with lease:
+        assert clean_task_files(store) == [paths["waiting"]]
+    assert clean_task_files(store, max_age=1e12) == [], "a cluster may still have it queued"
+    assert clean_task_files(store) == [paths["held"]], "old, and nobody is at it"
+    with pytest.raises(UnreadableFileError, match="there is no task file"):
+        perform_file(str(paths["held"]))

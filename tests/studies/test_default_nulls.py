@@ -59,7 +59,7 @@ def test_a_study_without_a_word_about_significance_has_p_values(tmp_path) -> Non
 
 def test_the_default_is_on_and_none_switches_it_off() -> None:
     """As the schema says."""
-    assert load_study("quickstart").calibrated == load_study("quickstart").measures
+    assert load_study("llm-similarity").calibrated == load_study("llm-similarity").measures
     assert load_study("quickstart", ["significance=none"]).calibrated == ()
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from repscape.errors import RepscapeError
-from repscape.studies.study import load_study
+from repscape.studies.look import look
+from repscape.studies.problems import Problems
+from repscape.studies.study import checked, load_study
+from repscape.studies.yaml_file import parse_source
 
 GOOD = """\
 study: mine
@@ -99,3 +102,57 @@ def test_the_file_that_they_were_made_from_is_fine(tmp_path):
     assert [model.name for model in study.models] == ["mlp/0", "mlp/1"]
     assert study.models[1].options["seed"] == 1, "a text that is only {seed} keeps the type"
     assert study.measures[1] == "mutual_knn[k=10,metric=cosine]@1"
+
+
+MANY = """\
+study: my study
+models:
+  - {train: digits_network, options: {architecture: mpl}, name: a}
+  - {train: digit_network, name: b}
+  - {train: digits_network, options: {architecture: mlp}, name: c, data: [here, there]}
+  - {train: digits_network, options: {architecture: mlp}, name: c}
+  - {model: "hff:gpt2"}
+  - {model: "hf:gpt2", options: {devise: cpu}, tag: {family: gpt}}
+data:
+  - {name: here, data: digits, split: held_oot}
+  - {name: second, data: digts}
+  - {name: third, data: "jsonl:none.jsonl"}
+  - {name: fourth, data: digits, options: {sead: 1}}
+  - {name: fifth, data: digits, subset: {random: 5000}}
+layers: ["blocks.?", "block.7"]
+measures: [ckaa, cka, rsaa, "mutual_knn[kk=3]"]
+descriptors: [gryde, twonn]
+significance: {permutations: many}
+analyses: [similarity_sumary]
+figures: [{use: similarity, options: {rule: matched_depth}}]
+resources: {extrct: {cpus: 1}, compare: {cpus: 0}}
+colour: blue
+"""
+EXPECTED = (
+    (1, "my study"), (3, "did you mean 'mlp'"), (4, "'digits_network'"), (5, "'there'"),
+    (6, "two entries of models are called 'c'"), (7, "did you mean 'hf:'"), (8, "'tags'"),
+    (10, "'held_out'"), (11, "did you mean 'digits'"), (13, "did you mean 'seed'"), (14, "5000"),
+    (15, "'block.7'"), (16, "'ckaa'"), (16, "'rsaa'"), (16, "'kk'"), (17, "'gryde'"),
+    (18, "whole number"), (19, "'similarity_summary'"), (20, "'matched_depth_mean'"),
+    (21, "'extract'"), (21, "cpus"), (22, "'colour'"),
+)  # fmt: skip
+
+
+def test_everything_that_is_wrong_is_said_at_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = parse_source(MANY, "study.yaml")
+    problems = Problems()
+    absent = look(checked(source, problems), problems)
+    lines = list(problems.lines)
+    with pytest.raises(RepscapeError) as found:
+        problems.raise_all()
+    places = [int(line.split(":")[1]) for line in str(found.value).splitlines()]
+    assert places == sorted(places), "in the order of the file"
+    missing = [
+        (number, words)
+        for number, words in EXPECTED
+        if not any(line.startswith(f"study.yaml:{number}:") and words in line for line in lines)
+    ]
+    assert missing == [], "\n".join(lines)
+    assert len(lines) == len(EXPECTED), "\n".join(lines)
+    assert [one.place.split(":")[1] for one in absent] == ["12"], "it may lie where it is run"

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import typer
 
-from repscape.cli.study_options import Settings, StudyName, read_study
+from repscape.cli.output import note
+from repscape.cli.study_options import Settings, StudyName
 
 
 def validate(study: StudyName, settings: Settings = None) -> None:
     """Check a study file without running it.
 
-    Keys, names of measures and steps, options, products. Prints one line for each thing that is
-    wrong: file, line, column, and the mend. Models and data are not opened: `repscape plan`
-    does that.
+    Keys, names of measures and steps, options, products; sources and splits of data that lie
+    here, sources of models, layers of networks that are trained. Prints one line for each thing
+    that is wrong: file, line, column, and the mend. No weights are read, no sample is decoded:
+    `repscape plan` finds what can be known by opening models.
     """
-    checked = read_study(study, settings).study
+    from repscape.studies.look import look
+    from repscape.studies.places import find_study
+    from repscape.studies.problems import Problems
+    from repscape.studies.study import checked
+    from repscape.studies.yaml_file import read_source, with_settings
+
+    problems = Problems()
+    source = with_settings(read_source(find_study(study).file), settings or ())
+    found = checked(source, problems)
+    absent = look(found, problems)
+    problems.raise_all()
+    for one in absent:
+        note(f"not at hand: {one.place}: {one.reason}")
     counts = [
-        (len(checked.models), "model"),
-        (len(checked.data), "data set"),
-        (len(checked.measures), "measure"),
-        (len(checked.descriptors), "descriptor"),
+        (len(found.models), "model"),
+        (len(found.data), "data set"),
+        (len(found.measures), "measure"),
+        (len(found.descriptors), "descriptor"),
     ]
     words = ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts if n)
-    typer.echo(f"{checked.source.name}: fine: study {checked.name!r} of {words}")
+    typer.echo(f"{source.name}: fine: study {found.name!r} of {words}")

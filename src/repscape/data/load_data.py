@@ -108,7 +108,12 @@ def load_data(
     return _as_revision(source, revision)
 
 
-def _open(name: str, revision: str | None, options: dict[str, Any]) -> DataSource:
+def check_name(name: str, options: dict[str, Any]) -> tuple[Scheme, str]:
+    """The kind of source that a name and options are for, and where the data are.
+
+    Nothing is opened: raises `UnknownNameError` if there is no such kind, and
+    `InvalidParameterError` if the place is missing or there is no such option.
+    """
     kind, colon, location = name.partition(":")
     if kind not in schemes():
         raise UnknownNameError(f"data {name!r}: {_mend(kind, colon, name)}")
@@ -116,6 +121,11 @@ def _open(name: str, revision: str | None, options: dict[str, Any]) -> DataSourc
     if not location and ":" in scheme.example:
         raise InvalidParameterError(f"data {name!r}: say which, e.g. {scheme.example!r}")
     _check(f"data {name!r}", options, scheme.options)
+    return scheme, location
+
+
+def _open(name: str, revision: str | None, options: dict[str, Any]) -> DataSource:
+    scheme, location = check_name(name, options)
     if "revision" in scheme.options:  # a branch or commit to load
         return scheme.open(location, revision=revision, **options)
     return _as_revision(scheme.open(location, **options), revision)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from repscape.errors import UnreadableFileError
 from repscape.execution.outcomes import Failure
 from repscape.store import Store
 from repscape.store.atomic import make_directory, publish_first, replace_file, writing
+from repscape.store.leases import Leases
 from repscape.tasks import Task, digest_json
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _TASKS, _FAILURES = "_tasks", "_failures"
 _FORMAT = 1
 _DIGEST_CHARACTERS = 8
+_WEEK = 7 * 24 * 3600.0
 
 
 def write_task_file(task: Task, store: Store) -> Path:
@@ -56,6 +59,43 @@ def read_task_file(path: Path) -> tuple[Task, Store]:
     except (ValueError, KeyError, TypeError) as problem:
         raise UnreadableFileError(f"{path} is not a task file: {problem!r}") from problem
     return task, Store(path.absolute().parents[1], create=False)
+
+
+def clean_task_files(store: Store, max_age: float = _WEEK) -> list[Path]:
+    """Remove the task files that nobody needs any more, and return their paths.
+
+    Those of tasks whose artefacts are committed: a worker that comes late to one finds the
+    artefact by the name of the file. Others may belong to workers that wait or run, also where
+    the run that wrote them was killed, so they go only if they are older than `max_age` seconds
+    and nobody holds the lease of the task.
+    """
+    folder = store.root / _TASKS
+    removed = []
+    leases = Leases(store.root)
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        key = _key_of(path)
+        if store.has(key) or (_age(path) > max_age and not leases.is_held(key)):
+            with contextlib.suppress(FileNotFoundError), writing(path):
+                path.unlink()  # another run may be cleaning, too
+            removed.append(path)
+    return removed
+
+
+def is_done(path: Path) -> bool:
+    """Whether a task file is gone since the artefact of its task is committed."""
+    root = path.absolute().parents[1]
+    return not path.exists() and Store(root, create=False).has(_key_of(path))
+
+
+def _key_of(path: Path) -> str:
+    return path.name.partition("-")[0]
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def record_failure(failure: Failure, store: Store) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from repscape.errors import InvalidParameterError, StoreNotWritableError
 from repscape.execution.executor import Ended, Executor
 from repscape.execution.graph import Graph
-from repscape.execution.ledger import record_failure
+from repscape.execution.ledger import clean_task_files, record_failure
 from repscape.execution.names import get_executor
 from repscape.execution.outcomes import Event, Failure, RunResult, What
 from repscape.store.leases import Leases
@@ -74,7 +74,10 @@ def run_tasks(
         If the store is on a full or read-only disk: nothing that a task made could be kept.
     """
     with opened(executor, store) as engine:
-        return _Driver(Graph(tasks), store, engine, report, retries, lost_retries).run()
+        found = _Driver(Graph(tasks), store, engine, report, retries, lost_retries).run()
+    if found.made:
+        clean_task_files(store)
+    return found
 
 
 @contextmanager

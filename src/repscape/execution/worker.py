@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repscape.errors import ArtefactMissingError, RepscapeError, StoreNotWritableError
-from repscape.execution.ledger import forget_failure, read_task_file, record_failure
+from repscape.execution.ledger import forget_failure, is_done, read_task_file, record_failure
 from repscape.execution.outcomes import Failure, Outcome
 from repscape.execution.threads import limited_threads
 from repscape.store.leases import Leases
@@ -65,6 +65,8 @@ def _make(task: Task, store: Store) -> Outcome:
 
 def perform_file(path: str) -> str:
     """Run the task of a task file; return the outcome as JSON."""
+    if is_done(Path(path)):
+        return Outcome("found").to_json()
     task, store = read_task_file(Path(path))
     return perform(task, store).to_json()
 

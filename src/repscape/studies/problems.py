@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from repscape.errors import StudyError
+from repscape.errors import StudyError, did_you_mean
 from repscape.studies.yaml_file import Source, unknown_key
 
 Path = Sequence[str | int]
 
 _KEY = "[key]"  # what pydantic appends where the key itself is wrong
+_CHOICES = re.compile(r"\^\(([\w|]+)\)\$")
 _MENDS = {
     "string_type": "give text; quote it where YAML would read a number, true or a list",
     "int_type": "give a whole number",
@@ -46,6 +48,68 @@ def check(source: Source, schema: type[BaseModel], content: Any, path: Path = ()
     except ValidationError as found:
         lines = dict.fromkeys(_lines(source, schema, found, path))
         raise StudyError("\n".join(lines)) from None
+
+
+class Problems:
+    """What is wrong with a study file, collected so that all of it is said at once."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, None] = {}
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """Note a `StudyError` that is raised inside, and go on after the block."""
+        try:
+            yield
+        except StudyError as problem:
+            self.lines |= dict.fromkeys(str(problem).splitlines())
+
+    def raise_all(self) -> None:
+        """Raise one `StudyError` with a line for each, in the order of the file, if any."""
+        if self.lines:
+            raise StudyError("\n".join(sorted(self.lines, key=_place_of)))
+
+
+def _place_of(line: str) -> tuple[int, int]:
+    found = re.search(r":(\d+):(\d+): ", line)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def check_parts(
+    source: Source, schema: type[BaseModel], stand_ins: Mapping[str, Any], problems: Problems
+) -> tuple[Any, set[tuple[str | int, ...]]]:
+    """The content as the schema's object, as far as it is right, and which parts are not.
+
+    A key that is wrong is left out; where the schema wants it, or an entry of such a list is
+    wrong, a stand-in takes its place. What is wrong is noted in `problems`.
+    """
+    try:
+        return schema.model_validate(source.content), set()
+    except ValidationError as found:
+        problems.lines |= dict.fromkeys(_lines(source, schema, found, ()))
+        broken = {_part(source, error["loc"], stand_ins) for error in found.errors()}
+    content = dict(source.content)
+    for key, *position in sorted(broken, key=len, reverse=True):
+        if position:
+            content[str(key)] = [
+                stand_ins[str(key)][0] if at in position else entry
+                for at, entry in enumerate(content[str(key)])
+            ]
+        elif key in stand_ins:
+            content[str(key)] = stand_ins[str(key)]
+        else:
+            content.pop(str(key), None)
+    return schema.model_validate(content), broken
+
+
+def _part(source: Source, loc: Path, stand_ins: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """The key that holds a place, or the entry of a list that has a stand-in."""
+    inner = _real(source, (), [part for part in loc if part != _KEY])
+    if not inner:
+        return (loc[0],)
+    if inner[0] in stand_ins and len(inner) > 1 and isinstance(inner[1], int):
+        return inner[:2]
+    return inner[:1]
 
 
 def _lines(
@@ -102,6 +166,10 @@ def _message(schema: type[BaseModel], error: Any, path: Path) -> str:
         return unknown_key(name, _quoted(error["ctx"]["expected"]))
     if kind == "literal_error":
         return f"{_called(path)}={_show(given)}: write {error['ctx']['expected']}"
+    choices = _CHOICES.fullmatch(error.get("ctx", {}).get("pattern", ""))
+    if kind == "string_pattern_mismatch" and choices is not None:
+        hint = did_you_mean(str(given), choices[1].split("|"))
+        return f"{_called(path)}={_show(given)}: {hint}"
     if kind == "string_pattern_mismatch":
         return (
             f"{_called(path)}={_show(given)}: use letters, digits, '-', '_' and '.', beginning "

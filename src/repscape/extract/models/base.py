@@ -237,7 +237,19 @@ def load_model(name: str | torch.nn.Module, **options: Any) -> LoadedModel:
         If the weights cannot be had: no such model, gated, no network, damaged.
     """
     if isinstance(name, torch.nn.Module):
-        return _call(_source("module"), name, options)
+        source = _source("module")
+        _check_options(source, options)
+        return source.load(name, None, **options)
+    source, rest = check_name(name, options)
+    return source.load(rest, name, **options)
+
+
+def check_name(name: str, options: Mapping[str, Any]) -> tuple[ModelSource, str]:
+    """The source that a name and options are for, and what the source calls the model.
+
+    Nothing is loaded: raises `UnknownNameError` if no source has this prefix, and
+    `InvalidParameterError` if the source has no such option.
+    """
     prefix, colon, rest = name.partition(":")
     if Path(name).expanduser().is_dir():
         prefix, rest = "hf", name
@@ -246,7 +258,9 @@ def load_model(name: str | torch.nn.Module, **options: Any) -> LoadedModel:
             f"model {name!r}: there is no such folder, and it has no prefix that says where the "
             f"model is: {', '.join(_shown())}"
         )
-    return _call(_source(prefix, name), rest, options, name)
+    source = _source(prefix, name)
+    _check_options(source, options)
+    return source, rest
 
 
 def _shown() -> list[str]:
@@ -262,9 +276,7 @@ def _source(prefix: str, name: str = "") -> ModelSource:
     return known[prefix]
 
 
-def _call(
-    source: ModelSource, name: Any, options: Mapping[str, Any], written: str | None = None
-) -> LoadedModel:
+def _check_options(source: ModelSource, options: Mapping[str, Any]) -> None:
     parameters = list(inspect.signature(source.load).parameters.values())[2:]
     allowed = [p.name for p in parameters]
     for option in options:
@@ -273,7 +285,6 @@ def _call(
                 f"{source.prefix}: models have no option {option!r}: "
                 f"{did_you_mean(option, allowed)}"
             )
-    return source.load(name, written, **options)
 
 
 def chosen_device(device: str | torch.device | None) -> torch.device:

@@ -15,6 +15,7 @@ from repscape.errors import InvalidParameterError, UnknownNameError, did_you_mea
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
     from matplotlib.figure import Figure
 
     from repscape.report.page import Headline, Section
@@ -113,6 +114,8 @@ class Trainer:
         Of `evaluate`, raised whenever its numbers change.
     expect : callable (options) -> mapping, optional
         What `plan` may assume: layers, width, parameters, tokens, training_operations.
+    untrained : callable (options) -> torch.nn.Module, optional
+        The network before training, if that is made at once: names of layers can be checked.
     """
 
     name: str
@@ -123,6 +126,7 @@ class Trainer:
     evaluate: str | None = None
     version: int = 1
     expect: Callable[[Any], Mapping[str, float]] = lambda options: {}
+    untrained: Callable[[Any], torch.nn.Module] | None = None
 
 
 @dataclass(frozen=True)

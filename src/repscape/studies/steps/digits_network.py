@@ -101,5 +101,6 @@ TRAINERS.register(
         load=f"{__name__}:load",
         evaluate=f"{__name__}:evaluate",
         expect=_expect,
+        untrained=lambda options: untrained(options.recipe),
     )
 )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from repscape.analysis.examples import ANY_PAIR
 from repscape.analysis.peak_and_labels import DIMENSION, LABELS, in_words, peak_and_labels
+from repscape.plots.arrangement import WITHIN_MODEL
 from repscape.plots.dimension_and_labels import dimension_and_labels, through_training
 from repscape.plots.layer_grids import layer_heatmaps
 from repscape.report.page import Headline, ReportTable, Section
@@ -132,7 +132,7 @@ def _layer_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
             here = _last_steps(part, "_a")
             models = list(dict.fromkeys(here["model_a"].astype(str)))
             pairs = pd.DataFrame(
-                {"model_a": models, "model_b": models, "differs_in": ANY_PAIR}, dtype=object
+                {"model_a": models, "model_b": models, "differs_in": WITHIN_MODEL}, dtype=object
             )
             name = f"layers_{data}_{str(measure).partition('[')[0]}"
             drawn[name] = layer_heatmaps(here.reset_index(drop=True), pairs)
