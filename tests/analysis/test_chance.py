@@ -127,9 +127,19 @@ def test_the_most_alike_layers_carry_the_null_of_the_best(measure: str) -> None:
     assert set(mean["null_reason"]) == {"no null was drawn for a mean over layers"}
 
 
-def test_layers_whose_models_swap_sides_have_no_null_of_the_best() -> None:
+def test_layers_whose_models_swap_sides_have_the_null_of_the_best_all_the_same() -> None:
     reps = layers(np.random.default_rng(1))
     mixed = {key: reps[key] for key in ("a:0", "b:0", "a:1", "b:1")}
-    table = repscape.similarity_matrix(mixed, "cka", null="permutation", n_permutations=19).table
-    assert table["p_max"].isna().all()
-    assert table["p_value"].notna().all()
+    ordered = {key: reps[key] for key in ("a:0", "a:1", "b:0", "b:1")}
+    found, wanted = (
+        repscape.similarity_matrix(side, "cka", null="permutation", n_permutations=19).table
+        for side in (mixed, ordered)
+    )
+
+    def by_pair(table: pd.DataFrame) -> dict[frozenset[str], float]:
+        known = table.dropna(subset=["p_max"])
+        pairs = zip(known["rep_a"], known["rep_b"], known["p_max"], strict=True)
+        return {frozenset((a, b)): p for a, b, p in pairs}
+
+    assert by_pair(found) == by_pair(wanted)
+    assert len(by_pair(found)) == 4
