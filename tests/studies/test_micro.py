@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
-from repscape.errors import InvalidParameterError
+from repscape.errors import InvalidParameterError, StoreNotWritableError
 from repscape.execution.outcomes import Event
 from repscape.store import Store
 from repscape.studies.builtin_studies import builtin_path
@@ -17,7 +18,7 @@ from repscape.studies.plan import plan_study
 from repscape.studies.run import StudyResult, run_study
 from repscape.studies.study import Study, load_study
 
-ALL_TASKS = 30
+ALL_TASKS = 31
 
 
 class Run:
@@ -133,6 +134,7 @@ def test_another_measure_computes_only_it(run):
         "compare: procrustes[score=distance,center=true]@1 on digits",
         "tables: table scores",
         "analyse: similarity_summary",
+        "analyse: group_tests",
         "analyse: chance",
     ]
 
@@ -269,6 +271,32 @@ def test_outputs_that_were_altered_are_written_again(run):
     assert done.outputs is not None
     assert done.outputs.fresh
     assert run.outputs() == before
+
+
+@pytest.mark.parametrize("room", [200, 20_000], ids=["no table", "a few tables"])
+def test_a_disk_that_is_full_when_the_outputs_are_written(run, room):
+    """The study on a disk whose files may not be larger than `room`: nothing half-written."""
+    run("wanted", figures=[])
+    study, out = run.study(figures=[]), run.folder / f"full-{room}"
+    out.mkdir()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+
+    try:
+        with pytest.raises(StoreNotWritableError, match=rf"cannot write .*{out.name}.* run again"):
+            run_study(study, out, run.store, on_write=fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    left = [path for path in out.rglob("*") if path.is_file()]
+    assert not [path for path in left if ".tmp." in path.name]
+    wanted = run.outputs("wanted")
+    tables = {p.name: p.read_bytes() for p in left if p.parent.name == "tables"}
+    assert all(wanted[f"tables/{name}"] == content for name, content in tables.items())
+    run("wanted", figures=[])
+    assert run_study(study, out, run.store).complete
+    assert run.outputs(out.name) == wanted
 
 
 def test_the_manifest_of_the_outputs_lists_the_headlines(run):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +17,7 @@ from plotly import offline
 
 from repscape.plots.palette import direction
 from repscape.report.page import FigureChoice, Report, ReportFigure, ReportTable
+from repscape.store.atomic import replace_file
 
 _MISSING = "–"
 _DECIMALS = 3
@@ -32,9 +32,7 @@ def write_report(report: Report, path: str | Path) -> Path:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
-    partial.write_text(render(report), encoding="utf-8", newline="\n")
-    os.replace(partial, target)  # noqa: PTH105
+    replace_file(target, render(report).encode())
     return target
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from repscape.measures.base import get_measure
 from repscape.report.html import write_report
 from repscape.report.page import GlossaryEntry, Headline, Report, Section
+from repscape.store.atomic import replace_file, writing
 from repscape.store.manifest import library_versions
 from repscape.store.tables import as_parquet
 from repscape.studies.provenance import Provenance, sidecar
@@ -89,6 +89,11 @@ def write_outputs(
         Write them even if they stand.
     on_write : callable (), optional
         Called before anything is written.
+
+    Raises
+    ------
+    StoreNotWritableError
+        If the disk is full or read-only. The next call writes all outputs anew.
     """
     keys = results.keys()
     inputs = digest_json(_inputs(results, keys))
@@ -98,7 +103,8 @@ def write_outputs(
     if on_write is not None:
         on_write()
     writer = _Writer(folder, results, keys)
-    headlines = writer.write()
+    with writing(folder):
+        headlines = writer.write()
     record = {
         "inputs": inputs,
         "headlines": [asdict(headline) for headline in headlines],
@@ -106,7 +112,7 @@ def write_outputs(
             path.relative_to(folder).as_posix(): _digest(path) for path in sorted(writer.files)
         },
     }
-    _replace_text(folder / MANIFEST, json.dumps(record, indent=1, sort_keys=True) + "\n")
+    replace_file(folder / MANIFEST, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
     return Written(folder / "report.html", tuple(headlines), fresh=True)
 
 
@@ -253,9 +259,7 @@ class _Writer:
 
     def _write_bytes(self, name: str, content: bytes | memoryview) -> None:
         path = self.folder / name
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.write_bytes(content)
-        partial.replace(path)
+        replace_file(path, bytes(content))
         self.files.append(path)
 
     def _remove_stale(self) -> None:
@@ -269,12 +273,6 @@ class _Writer:
             path = self.folder / name
             if path.parent.name in ("tables", "figures") and path.is_file():
                 path.unlink()
-
-
-def _replace_text(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def _glossary(scores: pd.DataFrame | None) -> list[GlossaryEntry]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repscape.errors import RepscapeError, StudyError, UnreadableFileError
+from repscape.store.atomic import replace_file
 from repscape.studies.yaml_file import dump_source, read_source
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def write_snapshot(out: Path, study: Study, store: Store, tasks: Sequence[Task])
         "started_in": _seen_from(out, Path.cwd()),
         "tasks": rows,
     }
-    _replace(out / NAME, json.dumps(content, ensure_ascii=False) + "\n")
+    replace_file(out / NAME, (json.dumps(content, ensure_ascii=False) + "\n").encode())
 
 
 def read_snapshot(out: Path) -> Snapshot:
@@ -96,7 +97,7 @@ def write_study(out: Path, study: Study) -> Path:
             f"{path}: this is the study file itself, and the study that --set makes of it would "
             "be written over it: give another folder with --out, or change the file"
         )
-    _replace(path, dump_source(study.source.content))
+    replace_file(path, dump_source(study.source.content).encode())
     return path
 
 
@@ -109,9 +110,3 @@ def _says(path: Path, study: Study) -> bool:
 
 def _seen_from(out: Path, path: Path) -> str:
     return os.path.relpath(path.absolute(), out.absolute())
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
