@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -37,7 +38,20 @@ def client_server(address: str) -> Iterator[str]:
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     server = subprocess.Popen([sys.executable, "-m", "ray.util.client.server", *words])
     try:
+        _wait_until_it_listens(server, port)
         yield f"ray://127.0.0.1:{port}"
     finally:
         server.terminate()
         server.wait()
+
+
+def _wait_until_it_listens(server: subprocess.Popen[bytes], port: int, seconds: int = 120) -> None:
+    """It imports much before it listens, which takes its time on a busy machine."""
+    end = time.monotonic() + seconds
+    while server.poll() is None and time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"the client server of Ray did not listen within {seconds} seconds")

@@ -25,7 +25,7 @@ MEASURES = load_study("quickstart").measures
 def run(out: Path, store: Path | None = None, tell=None) -> StudyResult:
     kept = Store(out / "store" if store is None else store)
     study = load_study("quickstart")
-    return run_study(study, out, kept, command="repscape run quickstart", tell=tell)
+    return run_study(study, out, kept, tell=tell)
 
 
 def start(out: Path, store: Path | None = None) -> subprocess.Popen[str]:

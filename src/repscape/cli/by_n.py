@@ -31,7 +31,7 @@ def by_n(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Score growing random subsets of the samples, beside what chance gives.
+    """Score growing subsets of the samples, beside chance.
 
     A score that changes with n says as much about n as about the representations; its effect (0
     chance, 1 perfect) tells what is left.

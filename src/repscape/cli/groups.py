@@ -30,7 +30,7 @@ def groups(
     seed: Annotated[int, typer.Option(help="Of the permutations.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Test whether models that share a tag are more alike than those that do not.
+    """Test whether models that share a tag are more alike.
 
     The tags change hands between models, never between pairs: pairs that share a model are not
     independent. With few models all ways to hand them out are taken, and the least p that can be

@@ -29,7 +29,7 @@ def status(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Say how far a run is, whether it is alive, and why something failed.
+    """Say how far a run is, if it is alive, and what failed.
 
     What is done, running and failed, by stage. Works from any terminal while it runs, and
     afterwards.
