@@ -25,12 +25,13 @@ from repscape.measures.base import get_measure
 from repscape.representation import Origin, Representation
 from repscape.store import Store
 from repscape.studies.first_phase import begin
+from repscape.studies.load import as_study
 from repscape.studies.pairs import Pairs
 from repscape.studies.plan import plan_study
 from repscape.studies.snapshot import write_snapshot
 from repscape.studies.status import study_status
 from repscape.studies.steps.extract import sizes_of
-from repscape.studies.study import Study, as_study
+from repscape.studies.study import Study
 from repscape.studies.yaml_file import Source
 from repscape.tables import read_scores
 from repscape.tasks import Recipe, Task

@@ -29,11 +29,16 @@ class Spec(Protocol):
     """What every declaration has, whether of a measure, a transform or a descriptor."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """What it is called, without parameters."""
+
     @property
-    def version(self) -> int: ...  # noqa: D102
+    def version(self) -> int:
+        """Rises when a fix changes numbers."""
+
     @property
-    def aliases(self) -> Mapping[str, Mapping[str, Any]]: ...  # noqa: D102
+    def aliases(self) -> Mapping[str, Mapping[str, Any]]:
+        """Other names, each with the parameters that it stands for."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from typing_extensions import override
+
 from repscape.errors import UndefinedScoreError
 from repscape.registry import Parametrised, Registry, parameter
 
@@ -62,7 +64,8 @@ class Center(Transform):
         "center", 1, "subtract each feature's mean", frozenset({"translation"}), _ALL
     )
 
-    def apply(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102
+    @override
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
         centred: torch.Tensor = (x.double() - column_mean(x)).to(x.dtype)
         return centred
 
@@ -81,7 +84,8 @@ class UnitRows(Transform):
         row_wise=True,
     )
 
-    def apply(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102
+    @override
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
         x64 = x.double()
         norms = x64.norm(dim=1, keepdim=True)
         _refuse_zero("row", norms[:, 0], "unit_rows cannot give it length one")
@@ -102,7 +106,8 @@ class UnitNorm(Transform):
         _ALL - {"translation", "invertible_linear"},
     )
 
-    def apply(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102
+    @override
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
         x64 = x.double()
         norm = x64.norm()
         if norm == 0:
@@ -124,7 +129,8 @@ class ZScore(Transform):
         frozenset({"permutation"}),
     )
 
-    def apply(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102
+    @override
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
         import torch
 
         centred = x.double() - column_mean(x)
@@ -151,7 +157,8 @@ class Clip(Transform):
         frozenset({"permutation", "isotropic_scaling"}),
     )
 
-    def apply(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102
+    @override
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
         limit = _quantile(x.abs().flatten(), self.quantile)
         return x.clamp(-limit, limit)
 
@@ -173,7 +180,8 @@ class PCA(Transform):
         frozenset({"orthogonal", "permutation", "isotropic_scaling"}),
     )
 
-    def apply(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102
+    @override
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
         import torch
 
         centred = x.double() - column_mean(x)

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from repscape.store import Store
+from repscape.studies.load import load_study
 from repscape.studies.run import run_study
-from repscape.studies.study import load_study
 
 pytestmark = pytest.mark.gpu
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repscape.store import Store
+from repscape.studies.load import load_study
 from repscape.studies.run import StudyResult, run_study
-from repscape.studies.study import load_study
 
 if TYPE_CHECKING:
     from repscape.execution.executor import Executor

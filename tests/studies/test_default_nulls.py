@@ -9,10 +9,10 @@ from repscape import Representation
 from repscape.measures.base import get_measure
 from repscape.representation import Origin
 from repscape.store import Store
+from repscape.studies.load import load_study
 from repscape.studies.plan import plan_study
 from repscape.studies.run import run_study
 from repscape.studies.steps.score import score_with_nulls
-from repscape.studies.study import load_study
 
 QUIET = ("figures=[]", "report=[]", "descriptors=[]", "describe={}", "models.0.each.seed=[0]")
 NULL = {"null": "permutation", "n_permutations": 9, "seed": 0}

@@ -17,9 +17,10 @@ import pytest
 from repscape.execution.outcomes import Event
 from repscape.execution.processes import ProcessExecutor
 from repscape.store import Store
+from repscape.studies.load import load_study
 from repscape.studies.plan import plan_study
 from repscape.studies.run import run_study
-from repscape.studies.study import Study, load_study
+from repscape.studies.study import Study
 
 BASE = (
     "descriptors=[]",

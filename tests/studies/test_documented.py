@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from repscape.studies.load import load_study
 from repscape.studies.schema import STAGES, StudyFile
-from repscape.studies.study import load_study
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/studies.md").read_text(encoding="utf-8")
 

@@ -12,8 +12,8 @@ from published_exports import random_examples, write_export
 
 from repscape.store import Store
 from repscape.studies.builtin_studies import builtin_path
+from repscape.studies.load import load_study
 from repscape.studies.run import StudyResult, run_study
-from repscape.studies.study import load_study
 
 N, WIDTH = 60, 24
 SAME, TURNED, OTHER, CODE = "llama-7b", "mpt-7b", "opt-6.7b", "CodeLlama-7b-hf"

@@ -14,9 +14,10 @@ from repscape.errors import InvalidParameterError, StoreNotWritableError
 from repscape.execution.outcomes import Event
 from repscape.store import Store
 from repscape.studies.builtin_studies import builtin_path
+from repscape.studies.load import load_study
 from repscape.studies.plan import plan_study
 from repscape.studies.run import StudyResult, run_study
-from repscape.studies.study import Study, load_study
+from repscape.studies.study import Study
 
 ALL_TASKS = 31
 

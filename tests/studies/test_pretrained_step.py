@@ -6,7 +6,7 @@ import pytest
 
 from repscape.errors import StudyError
 from repscape.studies.first_phase import begin
-from repscape.studies.study import load_study
+from repscape.studies.load import load_study
 
 TEXT = """
 study: s

@@ -13,9 +13,9 @@ from repscape.analysis.model_scores import model_scores
 from repscape.errors import RepscapeError
 from repscape.representation import Origin
 from repscape.store import Store
+from repscape.studies.load import load_study
 from repscape.studies.run import run_study
 from repscape.studies.steps.sample_curves import curves_along_depth, curves_by_n
-from repscape.studies.study import load_study
 
 OPTIONS = {"measures": (), "per_factor": 1}
 BY_N = {**OPTIONS, "repeats": 2, "permutations": 9, "seed": 0}

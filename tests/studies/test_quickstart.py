@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from repscape.store import Store
+from repscape.studies.load import load_study
 from repscape.studies.run import StudyResult, run_study
-from repscape.studies.study import load_study
 from repscape.tables import SIMILARITY_COLUMNS
 
 pytestmark = pytest.mark.slow

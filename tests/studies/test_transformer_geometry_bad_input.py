@@ -9,8 +9,8 @@ import pytest
 
 from repscape.data.protein_families import protein_families
 from repscape.store import Store
+from repscape.studies.load import load_study
 from repscape.studies.run import run_study
-from repscape.studies.study import load_study
 
 pytest.importorskip("transformers", reason="the extra 'hub' is not installed")
 

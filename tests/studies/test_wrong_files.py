@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from repscape.errors import RepscapeError
+from repscape.studies.load import checked, load_study
 from repscape.studies.look import look
 from repscape.studies.problems import Problems
-from repscape.studies.study import checked, load_study
 from repscape.studies.yaml_file import parse_source
 
 GOOD = """\

@@ -88,7 +88,8 @@ def committed(out: Path) -> dict[str, int]:
 
 def lose(store: Store, kind: str, count: int) -> None:
     """Forget the last artefacts of a kind and all that follows from them: they are still to do."""
-    recipes = {key: json.dumps(asdict(store.manifest(key).recipe)) for key in store.keys()}  # noqa: SIM118
+    known = store.keys()
+    recipes = {key: json.dumps(asdict(store.manifest(key).recipe)) for key in known}
     manifests = sorted(store.root.glob(f"{kind}/*/manifest.json"), key=lambda p: p.stat().st_mtime)
     gone = {path.parent.name for path in manifests[-count:]}
     while more := {

@@ -22,7 +22,7 @@ def studies(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     from repscape.studies.builtin_studies import builtin_names
-    from repscape.studies.study import load_study
+    from repscape.studies.load import load_study
 
     found = [load_study(name) for name in builtin_names()]
     print_table(

@@ -54,8 +54,8 @@ def read_study(
     folder_first: bool = False,
 ) -> Given:
     """The study that the arguments name, and where its outputs and its store are."""
+    from repscape.studies.load import load_study
     from repscape.studies.places import find_study
-    from repscape.studies.study import load_study
 
     named = find_study(name, folder_first)
     study = load_study(str(named.file), settings or ())

@@ -16,10 +16,10 @@ def validate(study: StudyName, settings: Settings = None) -> None:
     that is wrong: file, line, column, and the mend. No weights are read, no sample is decoded:
     `repscape plan` finds what can be known by opening models.
     """
+    from repscape.studies.load import checked
     from repscape.studies.look import look
     from repscape.studies.places import find_study
     from repscape.studies.problems import Problems
-    from repscape.studies.study import checked
     from repscape.studies.yaml_file import read_source, with_settings
 
     problems = Problems()

@@ -17,13 +17,20 @@ class Drawable(Protocol):
     """What a subset is drawn from: named samples with ids, and possibly labels."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """The data set."""
+
     @property
-    def split(self) -> str: ...  # noqa: D102
+    def split(self) -> str:
+        """The part of it."""
+
     @property
-    def ids(self) -> npt.NDArray[Any]: ...  # noqa: D102
+    def ids(self) -> npt.NDArray[Any]:
+        """One distinct id for each sample, (n,)."""
+
     @property
-    def labels(self) -> npt.NDArray[Any] | None: ...  # noqa: D102
+    def labels(self) -> npt.NDArray[Any] | None:
+        """The class of each sample, (n,), if known."""
 
 
 def hashed_order(

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from typing_extensions import override
+
 from repscape.errors import InvalidParameterError, UnknownNameError
 from repscape.registry import Citation, Parametrised, Registry, parameter, parse_calls
 
@@ -153,7 +155,8 @@ class Descriptor(Parametrised):
 
     spec: ClassVar[DescriptorSpec]
 
-    def canonical(self) -> Descriptor:  # noqa: D102
+    @override
+    def canonical(self) -> Descriptor:
         return self
 
     @property
@@ -200,11 +203,13 @@ class NeighbourDescriptor(Descriptor):
     metric: Metric
 
     @property
-    def neighbour_metric(self) -> Metric:  # noqa: D102
+    @override
+    def neighbour_metric(self) -> Metric:
         return self.metric
 
     @property
-    def declared(self) -> DescriptorSpec:  # noqa: D102
+    @override
+    def declared(self) -> DescriptorSpec:
         if self.metric == "cosine":
             return self.spec.but(invariances=self.spec.invariances - {"translation"})
         if self.metric == "precomputed":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.neighbours import NeighbourTable
 from repscape.compute.threads import one_thread
@@ -62,13 +63,16 @@ class TwoNNBlocks(NeighbourDescriptor):
     )
 
     @property
-    def declared(self) -> DescriptorSpec:  # noqa: D102
+    @override
+    def declared(self) -> DescriptorSpec:
         return super().declared.but(minimum_n=_SMALLEST_BLOCK * self.blocks)
 
-    def neighbours_needed(self, n: int) -> int:  # noqa: D102
+    @override
+    def neighbours_needed(self, n: int) -> int:
         return 2
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         sample.check_distinct()
         if sample.n < _SMALLEST_BLOCK * self.blocks:
             raise TooFewSamplesError(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.neighbour_ranks import neighbours_within
 from repscape.errors import InvalidParameterError, UndefinedScoreError
@@ -71,13 +72,16 @@ class CorrelationIntegral(NeighbourDescriptor):
             )
 
     @property
-    def declared(self) -> DescriptorSpec:  # noqa: D102
+    @override
+    def declared(self) -> DescriptorSpec:
         return super().declared.but(minimum_n=self.k2 + 1)
 
-    def neighbours_needed(self, n: int) -> int:  # noqa: D102
+    @override
+    def neighbours_needed(self, n: int) -> int:
         return self.k2
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         table = sample.neighbours(self.metric, self.k2)
         ranks = torch.tensor([self.k1 - 1, self.k2 - 1])
         radii = torch.quantile(table.distances[:, ranks], 0.5, dim=0)

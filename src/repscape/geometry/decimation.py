@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
+from typing_extensions import override
+
 from repscape.errors import InvalidParameterError, TooFewSamplesError
 from repscape.geometry.base import (
     DESCRIPTORS,
@@ -53,17 +55,21 @@ class TwoNNScaling(NeighbourDescriptor):
         aliases={},
     )
 
-    def irrelevant(self) -> frozenset[str]:  # noqa: D102
+    @override
+    def irrelevant(self) -> frozenset[str]:
         return frozenset({"fraction"}) if self.method == "mle" else frozenset()
 
     @property
-    def chooses_scale(self) -> bool:  # noqa: D102
+    @override
+    def chooses_scale(self) -> bool:
         return self.scale.value is None
 
-    def neighbours_needed(self, n: int) -> int:  # noqa: D102
+    @override
+    def neighbours_needed(self, n: int) -> int:
         return 2
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         sample.check_distinct()
         if sample.n < self.smallest:
             raise TooFewSamplesError(

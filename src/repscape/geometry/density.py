@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from typing_extensions import override
 
 from repscape.compute.neighbours import NeighbourTable
 from repscape.errors import InvalidParameterError
@@ -104,13 +105,16 @@ class KNNDensity(NeighbourDescriptor):
     )
 
     @property
-    def declared(self) -> DescriptorSpec:  # noqa: D102
+    @override
+    def declared(self) -> DescriptorSpec:
         return super().declared.but(minimum_n=self.k + 1)
 
-    def neighbours_needed(self, n: int) -> int:  # noqa: D102
+    @override
+    def neighbours_needed(self, n: int) -> int:
         return self.k
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         table = sample.neighbours(self.metric, self.k)
         refuse_zero_distances(table)
         dimension = self.dimension.value

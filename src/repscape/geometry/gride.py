@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.neighbours import NeighbourTable
 from repscape.compute.threads import one_thread
@@ -244,14 +245,17 @@ class Gride(NeighbourDescriptor):
     )
 
     @property
-    def chooses_scale(self) -> bool:  # noqa: D102
+    @override
+    def chooses_scale(self) -> bool:
         return self.scale.value is None
 
-    def neighbours_needed(self, n: int) -> int:  # noqa: D102
+    @override
+    def neighbours_needed(self, n: int) -> int:
         pairs = doubling_ranks(self.largest, n)
         return pairs[-1][1] if pairs else 0
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         sample.check_distinct()
         pairs = doubling_ranks(self.largest, sample.n)
         if not pairs:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.geometry.base import DESCRIPTORS, Curve, Descriptor, DescriptorSpec, Reading
 from repscape.geometry.sample import Sample
@@ -48,7 +49,8 @@ class ParticipationRatio(Descriptor):
         aliases={"effective_dimension": {}},
     )
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         axes = sample.axes()
         total, squares = axes.total, float(axes.variances.square().sum())
         value = total**2 / squares
@@ -92,7 +94,8 @@ class EffectiveRank(Descriptor):
         pitfalls="Shares of singular values weigh small axes, noise included, more than variances.",
     )
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         axes = sample.axes()
         roots = axes.variances.sqrt() if self.of == "singular_values" else axes.variances
         shares = roots / roots.sum()
@@ -134,7 +137,8 @@ class VarianceDimension(Descriptor):
         aliases={"pca_dimension": {}},
     )
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         variances = sample.axes().variances
         cumulative = variances.cumsum(0)
         needed = self.variance * cumulative[-1]

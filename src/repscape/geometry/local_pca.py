@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import row_blocks
 from repscape.compute.neighbours import NeighbourTable
@@ -98,21 +99,25 @@ class LocalPCA(NeighbourDescriptor):
         pitfalls="With k below a few times d it measures k. Outliers and curvature add directions.",
     )
 
-    def irrelevant(self) -> frozenset[str]:  # noqa: D102
+    @override
+    def irrelevant(self) -> frozenset[str]:
         used = self.rule in ("fukunaga_olsen", "ratio")
         return frozenset() if used else frozenset({"threshold"})
 
     @property
-    def declared(self) -> DescriptorSpec:  # noqa: D102
+    @override
+    def declared(self) -> DescriptorSpec:
         spec = super().declared
         if self.rule in ("kaiser", "broken_stick"):
             spec = spec.but(invariances=spec.invariances - {"zero_columns"})
         return spec.but(minimum_n=self.k + 1)
 
-    def neighbours_needed(self, n: int) -> int:  # noqa: D102
+    @override
+    def neighbours_needed(self, n: int) -> int:
         return self.k
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         x, _ = sample.scaled_features()
         table = sample.neighbours(self.metric, self.k)
         variances = local_variances(x, table, self.k)

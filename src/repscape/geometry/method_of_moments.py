@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from typing_extensions import override
+
 from repscape.geometry.base import (
     DESCRIPTORS,
     Curve,
@@ -62,13 +64,16 @@ class MethodOfMoments(NeighbourDescriptor):
     )
 
     @property
-    def declared(self) -> DescriptorSpec:  # noqa: D102
+    @override
+    def declared(self) -> DescriptorSpec:
         return super().declared.but(minimum_n=self.k + 1)
 
-    def neighbours_needed(self, n: int) -> int:  # noqa: D102
+    @override
+    def neighbours_needed(self, n: int) -> int:
         return self.k
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         table = sample.neighbours(self.metric, self.k)
         distances = table.distances[:, : self.k]
         mean = distances.mean(dim=1)

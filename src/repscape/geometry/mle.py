@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.neighbours import NeighbourTable
 from repscape.compute.threads import one_thread
@@ -80,13 +81,16 @@ class MaximumLikelihood(NeighbourDescriptor):
             raise InvalidParameterError(f"mle[k={self.k},unbiased=true]: needs k of at least 3")
 
     @property
-    def declared(self) -> DescriptorSpec:  # noqa: D102
+    @override
+    def declared(self) -> DescriptorSpec:
         return super().declared.but(minimum_n=self.k + 1)
 
-    def neighbours_needed(self, n: int) -> int:  # noqa: D102
+    @override
+    def neighbours_needed(self, n: int) -> int:
         return self.k
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         table = sample.neighbours(self.metric, self.k)
         refuse_zero_distances(table)
         values = local_dimensions(table, self.k, self.unbiased)

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
+from typing_extensions import override
 
 from repscape.compute.neighbours import NeighbourTable, overlap_counts
 from repscape.compute.threads import one_thread
@@ -155,13 +156,16 @@ class LabelOverlap(NeighbourDescriptor):
         aliases={"ground_truth_overlap": {}},
     )
 
-    def neighbours_needed(self, n: int) -> int:  # noqa: D102
+    @override
+    def neighbours_needed(self, n: int) -> int:
         return 0 if self.k.of_class else int(self.k.value)
 
-    def neighbours_of_classes(self, n: int, largest_class: int) -> int:  # noqa: D102
+    @override
+    def neighbours_of_classes(self, n: int, largest_class: int) -> int:
         return int(self.k.of(torch.tensor(largest_class)))
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         codes = torch.from_numpy(sample.classes())
         sizes = torch.bincount(codes)[codes]
         counts = self.k.of(sizes)
@@ -215,13 +219,16 @@ class KNNAccuracy(NeighbourDescriptor):
     )
 
     @property
-    def declared(self) -> DescriptorSpec:  # noqa: D102
+    @override
+    def declared(self) -> DescriptorSpec:
         return super().declared.but(minimum_n=self.k + 1)
 
-    def neighbours_needed(self, n: int) -> int:  # noqa: D102
+    @override
+    def neighbours_needed(self, n: int) -> int:
         return self.k
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         codes = torch.from_numpy(sample.classes())
         table = sample.neighbours(self.metric, self.k)
         votes = codes[table.indices.long()]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from typing_extensions import override
 
 from repscape.errors import InvalidParameterError, TooFewSamplesError
 from repscape.geometry.base import DESCRIPTORS, Curve, Descriptor, Reading
@@ -40,7 +41,8 @@ class Eigenspectrum(Descriptor):
         aliases={},
     )
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         shares = shares_of_variance(sample.axes().variances)[: self.components]
         readings = tuple(
             Reading(value, scale=float(position), samples=sample.n)
@@ -93,7 +95,8 @@ class PowerLaw(Descriptor):
                 "least three components"
             )
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         variances = sample.axes().variances
         last = min(self.last, len(variances))
         if last < self.first + 2:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import row_blocks
 from repscape.errors import TooFewSamplesError, UndefinedScoreError
@@ -59,12 +60,14 @@ class Anisotropy(Descriptor):
     )
 
     @property
-    def declared(self) -> DescriptorSpec:  # noqa: D102
+    @override
+    def declared(self) -> DescriptorSpec:
         if not self.centred:
             return self.spec
         return self.spec.but(invariances=self.spec.invariances | {"translation"})
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         x, _ = sample.scaled_features()
         n = sample.n
         if n < 2:
@@ -110,12 +113,14 @@ class Norms(Descriptor):
     )
 
     @property
-    def declared(self) -> DescriptorSpec:  # noqa: D102
+    @override
+    def declared(self) -> DescriptorSpec:
         if not self.centred:
             return self.spec
         return self.spec.but(invariances=self.spec.invariances | {"translation"})
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         x, unit = sample.scaled_features()
         mean = column_mean(x) if self.centred else torch.zeros(x.shape[1], device=x.device)
         norms = torch.cat([(x[i].double() - mean).norm(dim=1) for i in row_blocks(sample.n)]).cpu()
@@ -168,7 +173,8 @@ class ClassSeparability(Descriptor):
         pitfalls="Classes of one sample spread nowhere. By chance it is about (n − C)/(C − 1).",
     )
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         x, _ = sample.scaled_features()
         codes = torch.from_numpy(sample.classes()).to(x.device)
         sizes = torch.bincount(codes).double()

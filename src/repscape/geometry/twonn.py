@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.neighbours import NeighbourTable
 from repscape.compute.threads import one_thread
@@ -186,14 +187,16 @@ class TwoNN(NeighbourDescriptor):
         aliases={"id": {"method": "linear"}},
     )
 
-    def irrelevant(self) -> frozenset[str]:  # noqa: D102
+    @override
+    def irrelevant(self) -> frozenset[str]:
         without = {"fraction"} if self.method == "mle" else set()
         if self.decimation == 1:
             without |= {"subsets", "disjoint", "seed"}
         return frozenset(without)
 
     @property
-    def declared(self) -> DescriptorSpec:  # noqa: D102
+    @override
+    def declared(self) -> DescriptorSpec:
         spec = super().declared
         if self.decimation == 1:
             return spec
@@ -201,10 +204,12 @@ class TwoNN(NeighbourDescriptor):
             invariances=spec.invariances - {"sample_order"}, minimum_n=3 * self.decimation
         )
 
-    def neighbours_needed(self, n: int) -> int:  # noqa: D102
+    @override
+    def neighbours_needed(self, n: int) -> int:
         return 2 if self.decimation == 1 else 0
 
-    def describe(self, sample: Sample) -> Curve:  # noqa: D102
+    @override
+    def describe(self, sample: Sample) -> Curve:
         sample.check_distinct()
         size = sample.n // self.decimation
         if self.decimation == 1:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.factors import thin_factor
 from repscape.errors import UndefinedScoreError
@@ -55,7 +56,8 @@ class AlignedCosine(RowsMeasure):
     )
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         if self.center:
             return self.spec
         kept = self.spec.invariances - {"translation"}
@@ -76,7 +78,8 @@ class AlignedCosine(RowsMeasure):
         unit: torch.Tensor = factor / factor.norm()
         return unit
 
-    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
+    @override
+    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:
         u, values, vt = torch.linalg.svd(a.T @ b, full_matrices=False)
         left, right = a @ u, b @ vt.T
         _check_unique(left, right, values)

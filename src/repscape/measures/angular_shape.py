@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.factors import thin_svd
@@ -66,7 +67,8 @@ class AngularShape(RotationMeasure):
         return Procrustes(score="angle") if self.alpha == 1.0 else self
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         kept = self.spec.invariances
         if self.alpha in (0.0, 1.0):
             kept = kept | {"isotropic_scaling"}
@@ -84,10 +86,12 @@ class AngularShape(RotationMeasure):
         unit: torch.Tensor = whitened / whitened.norm()
         return unit
 
-    def of_norms(  # noqa: D102
+    @override
+    def of_norms(
         self, a: torch.Tensor, b: torch.Tensor, norms: torch.Tensor, orders: torch.Tensor
     ) -> torch.Tensor:
         return 2.0 * (permuted_rotation_distances(a, b, norms, orders) / 2.0).asin()
 
-    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
+    @override
+    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:
         return angle_of_chord(rotation_distance(a, b))

@@ -16,6 +16,7 @@ from typing import (
 )
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.memory import Spare
 from repscape.errors import (
@@ -135,7 +136,8 @@ class Measure(Parametrised, Generic[State]):
     needs_labels: ClassVar[bool] = False
     """Whether the score depends on the samples' labels: then `prepare_labelled` is called."""
 
-    def canonical(self) -> Measure[Any]:  # noqa: D102
+    @override
+    def canonical(self) -> Measure[Any]:
         return self
 
     @property
@@ -276,7 +278,8 @@ class Measure(Parametrised, Generic[State]):
 class RowsMeasure(Measure["torch.Tensor"]):
     """A measure whose prepared state is a matrix with one row for each sample."""
 
-    def permute(self, state: torch.Tensor, order: torch.Tensor) -> torch.Tensor:  # noqa: D102
+    @override
+    def permute(self, state: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
         return state[order]
 
 
@@ -312,45 +315,55 @@ class Transformed(Measure[Any]):
         return f"<measure {self.name}>"
 
     @property
-    def transforms(self) -> tuple[Transform, ...]:  # noqa: D102
+    @override
+    def transforms(self) -> tuple[Transform, ...]:
         return self._transforms
 
     @property
-    def core(self) -> Measure[Any]:  # noqa: D102
+    @override
+    def core(self) -> Measure[Any]:
         return self._core
 
     @property
-    def call(self) -> str:  # noqa: D102
+    @override
+    def call(self) -> str:
         return "|".join([*(t.step for t in self._transforms), self._core.call])
 
     @property
-    def name(self) -> str:  # noqa: D102
+    @override
+    def name(self) -> str:
         return f"{self.call}@{self._core.declared.version}"
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         kept = self._core.declared.invariances
         for transform in reversed(self._transforms):
             kept = (kept & transform.spec.preserves) | transform.spec.adds
         # A transform may send different values to the same ones: distance 0 no longer means equal.
         return self._core.declared.but(invariances=kept, metric=False)
 
-    def prepare(self, x: torch.Tensor) -> Any:  # noqa: D102
+    @override
+    def prepare(self, x: torch.Tensor) -> Any:
         for transform in self._transforms:
             x = transform.apply(x)
         return self._core.prepare(x)
 
-    def compare(self, a: Any, b: Any) -> float:  # noqa: D102
+    @override
+    def compare(self, a: Any, b: Any) -> float:
         return self._core.compare(a, b)
 
     @property
-    def precomputed(self) -> bool:  # noqa: D102
+    @override
+    def precomputed(self) -> bool:
         return self._core.precomputed
 
-    def permute(self, state: Any, order: torch.Tensor) -> Any:  # noqa: D102
+    @override
+    def permute(self, state: Any, order: torch.Tensor) -> Any:
         return self._core.permute(state, order)
 
-    def prepare_for_subsets(self, x: torch.Tensor) -> Any:  # noqa: D102
+    @override
+    def prepare_for_subsets(self, x: torch.Tensor) -> Any:
         for transform in self._transforms:
             x = transform.apply(x)
         return self._core.prepare_for_subsets(x)
@@ -360,12 +373,14 @@ class Transformed(Measure[Any]):
         alone = all(transform.spec.row_wise for transform in self._transforms)
         return self._core.subset(state, rows) if alone else None
 
-    def permuted_scores(  # noqa: D102
+    @override
+    def permuted_scores(
         self, a: Any, b: Any, orders: torch.Tensor, memory_limit: int
     ) -> torch.Tensor:
         return self._core.permuted_scores(a, b, orders, memory_limit)
 
-    def permuted_pairs(  # noqa: D102
+    @override
+    def permuted_pairs(
         self,
         states: Sequence[Any],
         pairs: Sequence[tuple[int, int]],
@@ -374,10 +389,12 @@ class Transformed(Measure[Any]):
     ) -> list[torch.Tensor | RepscapeError]:
         return self._core.permuted_pairs(states, pairs, orders, memory_limit)
 
-    def expected(self, a: Any, b: Any) -> float | None:  # noqa: D102
+    @override
+    def expected(self, a: Any, b: Any) -> float | None:
         return self._core.expected(a, b)
 
-    def resampled_scores(self, a: Any, b: Any, counts: torch.Tensor) -> torch.Tensor:  # noqa: D102
+    @override
+    def resampled_scores(self, a: Any, b: Any, counts: torch.Tensor) -> torch.Tensor:
         return self._core.resampled_scores(a, b, counts)
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.factors import ThinSVD, span_basis, thin_svd
 from repscape.compute.permuted import permuted_cross_products
-from repscape.errors import RepscapeError, UndefinedScoreError
-from repscape.measures.base import MEASURES, MeasureSpec, RowsMeasure
+from repscape.errors import UndefinedScoreError
+from repscape.measures.base import MEASURES, MeasureSpec
 from repscape.measures.rotation import RotationMeasure
 from repscape.measures.subspaces import canonical_correlations, check_span
 from repscape.registry import Citation, parameter
@@ -31,9 +31,23 @@ _RAGHU_2017 = Citation(
 )
 
 
+class MeanCorrelation(RotationMeasure):
+    """The mean canonical correlation of two prepared orthonormal bases."""
+
+    @override
+    def of_norms(
+        self, a: torch.Tensor, b: torch.Tensor, norms: torch.Tensor, orders: torch.Tensor
+    ) -> torch.Tensor:
+        return norms / min(a.shape[1], b.shape[1])
+
+    @override
+    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:
+        return float(canonical_correlations(a, b).mean())
+
+
 @MEASURES.register
 @dataclass(frozen=True)
-class CCA(RotationMeasure):
+class CCA(MeanCorrelation):
     """Mean canonical correlation.
 
     With U_X, U_Y orthonormal bases of the centred features and r, r' their numerical ranks, the
@@ -78,7 +92,8 @@ class CCA(RotationMeasure):
     )
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         squared = self.average == "mean_squared"
         return self.spec.but(chance="max(r, r')/(n-1)" if squared else None)
 
@@ -95,40 +110,30 @@ class CCA(RotationMeasure):
             return None
         return max(a.shape[1], b.shape[1]) / (a.shape[0] - 1)
 
-    def permuted_pairs(  # noqa: D102
-        self,
-        states: Sequence[torch.Tensor],
-        pairs: Sequence[tuple[int, int]],
-        orders: torch.Tensor,
-        memory_limit: int,
-    ) -> list[torch.Tensor | RepscapeError]:
-        if self.average == "mean":
-            return super().permuted_pairs(states, pairs, orders, memory_limit)
-        return RowsMeasure.permuted_pairs(self, states, pairs, orders, memory_limit)
+    @property
+    @override
+    def takes_norms(self) -> bool:
+        return self.average == "mean"
 
-    def permuted_scores(  # noqa: D102
+    @override
+    def permuted_scores(
         self, a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor, memory_limit: int
     ) -> torch.Tensor:
-        if self.average == "mean":
+        if self.takes_norms:
             return super().permuted_scores(a, b, orders, memory_limit)
         squares = [p.square().sum(dim=(1, 2)) for _, p in permuted_cross_products(a, b, orders)]
         return torch.cat(squares) / min(a.shape[1], b.shape[1])
 
-    def of_norms(  # noqa: D102
-        self, a: torch.Tensor, b: torch.Tensor, norms: torch.Tensor, orders: torch.Tensor
-    ) -> torch.Tensor:
-        return norms / min(a.shape[1], b.shape[1])
-
-    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
-        rank = min(a.shape[1], b.shape[1])
-        if self.average == "mean_squared":
-            return float((a.T @ b).square().sum()) / rank
-        return float(canonical_correlations(a, b).sum()) / rank
+    @override
+    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:
+        if self.average == "mean":
+            return super().compare(a, b)
+        return float((a.T @ b).square().sum()) / min(a.shape[1], b.shape[1])
 
 
 @MEASURES.register
 @dataclass(frozen=True)
-class SVCCA(RotationMeasure):
+class SVCCA(MeanCorrelation):
     """Mean canonical correlation of the leading principal components.
 
     Each side keeps the fewest principal components of the centred features whose variances sum to
@@ -169,18 +174,10 @@ class SVCCA(RotationMeasure):
         short = share < self.variance - 4 * torch.finfo(torch.float64).eps
         return _leading(svd, int(short.sum()) + 1, x)
 
-    def of_norms(  # noqa: D102
-        self, a: torch.Tensor, b: torch.Tensor, norms: torch.Tensor, orders: torch.Tensor
-    ) -> torch.Tensor:
-        return norms / min(a.shape[1], b.shape[1])
-
-    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
-        return float(canonical_correlations(a, b).mean())
-
 
 @MEASURES.register
 @dataclass(frozen=True)
-class SVCCAComponents(RotationMeasure):
+class SVCCAComponents(MeanCorrelation):
     """Mean canonical correlation of the first k principal components of each side.
 
     As `svcca` (Raghu et al. 2017), with the same number of components on both sides.
@@ -200,7 +197,8 @@ class SVCCAComponents(RotationMeasure):
     )
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         return self.spec.but(minimum_n=self.k + 2)
 
     def prepare(self, x: torch.Tensor) -> torch.Tensor:
@@ -213,14 +211,6 @@ class SVCCAComponents(RotationMeasure):
                 f"components (shape {tuple(x.shape)}): choose k ≤ {svd.rank}"
             )
         return _leading(svd, self.k, x)
-
-    def of_norms(  # noqa: D102
-        self, a: torch.Tensor, b: torch.Tensor, norms: torch.Tensor, orders: torch.Tensor
-    ) -> torch.Tensor:
-        return norms / min(a.shape[1], b.shape[1])
-
-    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
-        return float(canonical_correlations(a, b).mean())
 
 
 def _leading(svd: ThinSVD, k: int, x: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import as_symmetric, check_not_constant
 from repscape.compute.gram import Matrix, PairSums
@@ -63,9 +64,10 @@ class LinearKernel:
 
     linear: ClassVar[bool] = True
 
-    def apply(  # noqa: D102
+    def apply(
         self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
     ) -> torch.Tensor:
+        """The products themselves."""
         return products
 
 
@@ -76,9 +78,10 @@ class RBFKernel:
     sigma: float
     linear: ClassVar[bool] = False
 
-    def apply(  # noqa: D102
+    def apply(
         self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
     ) -> torch.Tensor:
+        """From products of centred rows."""
         halved = (norms_i[:, None] + norms_j).to(products.dtype).mul_(0.5).sub_(products)
         return halved.clamp_(min=0.0).mul_(-1.0 / self.sigma**2).exp_()
 
@@ -90,9 +93,10 @@ class LaplaceKernel:
     sigma: float
     linear: ClassVar[bool] = False
 
-    def apply(  # noqa: D102
+    def apply(
         self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
     ) -> torch.Tensor:
+        """From products of centred rows."""
         distances = Euclidean().apply(products, norms_i, norms_j)
         return distances.mul_(-1.0 / self.sigma).exp_()
 
@@ -152,11 +156,13 @@ class CKA(GramMeasure):
         aliases={"linear_cka": {"kernel": "linear"}, "rbf_cka": {"kernel": "rbf"}},
     )
 
-    def irrelevant(self) -> frozenset[str]:  # noqa: D102
+    @override
+    def irrelevant(self) -> frozenset[str]:
         return frozenset() if self.kernel in _KERNELS else frozenset({"sigma"})
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         changes: dict[str, object] = {}
         if not self.debiased:
             changes.update(
@@ -170,10 +176,12 @@ class CKA(GramMeasure):
             changes.update(invariances=frozenset())
         return self.spec.but(**changes)
 
-    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+    @override
+    def state_bytes(self, n: int, d: int) -> int:
         return 32 * n + (8 * n * n if self.kernel == "precomputed" else 0)
 
-    def prepare(self, x: torch.Tensor) -> Matrix:  # noqa: D102
+    @override
+    def prepare(self, x: torch.Tensor) -> Matrix:
         return self.prepare_within(x, Spare(0))
 
     def prepare_within(self, x: torch.Tensor, spare: Spare) -> Matrix:
@@ -212,11 +220,13 @@ class CKA(GramMeasure):
         """A width relative to the median distance."""
         return self.kernel in _KERNELS and self.sigma.relative
 
-    def fitted(self, state: Matrix) -> dict[str, torch.Tensor]:  # noqa: D102
+    @override
+    def fitted(self, state: Matrix) -> dict[str, torch.Tensor]:
         assert isinstance(state.map, (RBFKernel, LaplaceKernel))
         return {"sigma": torch.tensor([state.map.sigma], dtype=torch.float64)}
 
-    def prepare_fitted(self, x: torch.Tensor, fitted: Sums) -> Matrix:  # noqa: D102
+    @override
+    def prepare_fitted(self, x: torch.Tensor, fitted: Sums) -> Matrix:
         check_not_constant(x)
         return self._matrix(Rows(x, "centred"), float(fitted["sigma"]))
 
@@ -225,7 +235,8 @@ class CKA(GramMeasure):
         """Not with a width relative to the median distance, which the other samples decide."""
         return self.kernel not in _KERNELS or not self.sigma.relative
 
-    def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:  # noqa: D102
+    @override
+    def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:
         hsic = debiased_hsic if self.debiased else biased_hsic
         return hsic(ab) / math.sqrt(self._own(aa)) / math.sqrt(self._own(bb))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import row_blocks
 from repscape.compute.rows import Rows
@@ -88,10 +89,12 @@ class CKNNA(Measure[SparseKernel]):
     )
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         return self.spec.but(minimum_n=max(4, self.k + 1))
 
-    def prepare(self, x: torch.Tensor) -> SparseKernel:  # noqa: D102
+    @override
+    def prepare(self, x: torch.Tensor) -> SparseKernel:
         check_directions(x, self.kernel)
         rows = x.double() if self.kernel == "dot" else Rows(x.double(), "unit").block(slice(None))
         n = x.shape[0]
@@ -104,13 +107,16 @@ class CKNNA(Measure[SparseKernel]):
             pairs.append((own * n + near).flatten())
         return SparseKernel(n, torch.cat(pairs).cpu(), torch.cat(values).cpu())
 
-    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+    @override
+    def state_bytes(self, n: int, d: int) -> int:
         return 16 * n * self.k
 
-    def permute(self, state: SparseKernel, order: torch.Tensor) -> SparseKernel:  # noqa: D102
+    @override
+    def permute(self, state: SparseKernel, order: torch.Tensor) -> SparseKernel:
         return state.permute(order)
 
-    def compare(self, a: SparseKernel, b: SparseKernel) -> float:  # noqa: D102
+    @override
+    def compare(self, a: SparseKernel, b: SparseKernel) -> float:
         shared = a.pairs[torch.isin(a.pairs, b.pairs, assume_unique=True)]
         own_a, own_b = _hsic(a, a), _hsic(b, b)
         for own in (own_a, own_b):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import check_not_constant, check_squares
 from repscape.compute.transport import best_assignment
@@ -70,7 +71,8 @@ class HardCorrelationMatch(RowsMeasure):
         check_not_constant(x)
         return unit_features(x)
 
-    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
+    @override
+    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:
         correlations = a.T @ b
         rows, columns = best_assignment(correlations)
         return float(correlations[rows, columns].mean())
@@ -98,7 +100,8 @@ class SoftCorrelationMatch(RowsMeasure):
         check_not_constant(x)
         return unit_features(x)
 
-    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
+    @override
+    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:
         correlations = a.T @ b
         best_a, best_b = correlations.amax(dim=1).mean(), correlations.amax(dim=0).mean()
         return float(best_a + best_b) / 2.0

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from typing_extensions import override
+
 from repscape.compute.neighbours import NeighbourTable
 from repscape.measures.base import MEASURES, MeasureSpec
 from repscape.measures.neighbour_family import (
@@ -50,7 +52,8 @@ class CycleKNN(NeighbourMeasure):
         citation=PLATONIC,
     )
 
-    def compare(self, a: NeighbourTable, b: NeighbourTable) -> float:  # noqa: D102
+    @override
+    def compare(self, a: NeighbourTable, b: NeighbourTable) -> float:
         from repscape.compute.compiled_orders import returns
 
         there, back = (b, a) if self.direction == "xy" else (a, b)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.gram import Matrix, PairSums
 from repscape.errors import UndefinedScoreError
@@ -68,16 +69,19 @@ class DistanceCorrelation(GramMeasure):
     )
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         if self.debiased:
             return self.spec
         return self.spec.but(range=(0.0, 1.0), minimum_n=2, chance=None)
 
-    def prepare(self, x: torch.Tensor) -> Matrix:  # noqa: D102
+    @override
+    def prepare(self, x: torch.Tensor) -> Matrix:
         plain = dissimilarities(x, "euclidean")
         return replace(plain, pivot=typical_distance(plain))
 
-    def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:  # noqa: D102
+    @override
+    def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:
         covariance = self._covariance(ab)
         squared = covariance / math.sqrt(self._variance(aa)) / math.sqrt(self._variance(bb))
         if not self.root:

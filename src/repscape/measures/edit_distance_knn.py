@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from typing_extensions import override
+
 from repscape.compute.neighbours import NeighbourTable
 from repscape.measures.base import MEASURES, MeasureSpec
 from repscape.measures.neighbour_family import (
@@ -43,7 +45,8 @@ class EditDistanceKNN(NeighbourMeasure):
         citation=PLATONIC,
     )
 
-    def compare(self, a: NeighbourTable, b: NeighbourTable) -> float:  # noqa: D102
+    @override
+    def compare(self, a: NeighbourTable, b: NeighbourTable) -> float:
         from repscape.compute.compiled_orders import edit_distances
 
         return 1.0 - float(edit_distances(a.indices.numpy(), b.indices.numpy()).mean()) / self.k

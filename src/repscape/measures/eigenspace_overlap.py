@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.factors import thin_svd
 from repscape.errors import UndefinedScoreError
@@ -62,17 +63,21 @@ class EigenspaceOverlap(Measure[Span]):
         ),
     )
 
-    def prepare(self, x: torch.Tensor) -> Span:  # noqa: D102
+    @override
+    def prepare(self, x: torch.Tensor) -> Span:
         if not bool(x.any()):
             raise UndefinedScoreError("all values are 0, so the features span nothing")
         return Span(thin_svd(x, center=False).left, x.shape[1])
 
-    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+    @override
+    def state_bytes(self, n: int, d: int) -> int:
         return 8 * n * min(n, d)
 
-    def permute(self, state: Span, order: torch.Tensor) -> Span:  # noqa: D102
+    @override
+    def permute(self, state: Span, order: torch.Tensor) -> Span:
         return Span(state.basis[order], state.width)
 
-    def compare(self, a: Span, b: Span) -> float:  # noqa: D102
+    @override
+    def compare(self, a: Span, b: Span) -> float:
         overlap = (a.basis.T @ b.basis).square().sum()
         return float(overlap) / max(a.width, b.width)

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.gram import (
     DENSE_ROWS,
@@ -44,14 +45,16 @@ class GramMeasure(Measure[Matrix], Tiled[Matrix]):
     """A measure that is a function of `PairSums` of (A, B), (A, A) and (B, B)."""
 
     @property
-    def sweep(self) -> Sweep | None:  # noqa: D102
+    @override
+    def sweep(self) -> Sweep | None:
         return gram_sweep
 
     def state_bytes(self, n: int, d: int) -> int:
         """The values are not copied: a matrix is known by its rows' norms and a recipe."""
         return 32 * n
 
-    def permute(self, state: Matrix, order: torch.Tensor) -> Matrix:  # noqa: D102
+    @override
+    def permute(self, state: Matrix, order: torch.Tensor) -> Matrix:
         return state.permute(order)
 
     def subset(self, state: Matrix, rows: torch.Tensor) -> Matrix | None:
@@ -102,31 +105,37 @@ class GramMeasure(Measure[Matrix], Tiled[Matrix]):
         scores = [self.score(one, aa, bb) for one in each_order(ab)]
         return torch.tensor(scores, dtype=torch.float64)
 
-    def takes_tiles(self, n: int, widths: Sequence[int]) -> bool:  # noqa: D102
+    @override
+    def takes_tiles(self, n: int, widths: Sequence[int]) -> bool:
         return True
 
-    def tile_side(self, n: int, widths: Sequence[int], memory_limit: int) -> int:  # noqa: D102
+    @override
+    def tile_side(self, n: int, widths: Sequence[int], memory_limit: int) -> int:
         return tile_side(n, len(widths), max(widths), memory_limit)
 
-    def tile_sums(  # noqa: D102
+    @override
+    def tile_sums(
         self, request: Request, division: Division, group: int, memory_limit: int
     ) -> dict[str, torch.Tensor]:
         pairs = _with_selfs(request.pairs, range(len(request.states)))
         return group_sums(request.states, pairs, division, group, memory_limit)
 
-    def scores_of_sums(self, request: Request, groups: Iterable[Sums]) -> list[Outcome]:  # noqa: D102
+    @override
+    def scores_of_sums(self, request: Request, groups: Iterable[Sums]) -> list[Outcome]:
         at = range(len(request.states))
         sums = sums_of_groups(request.states, _with_selfs(request.pairs, at), groups)
         return [_outcome(request, pair, at, sums) for pair in request.pairs]
 
-    def prepare_fitted(self, x: torch.Tensor, fitted: Sums) -> Matrix:  # noqa: D102
+    @override
+    def prepare_fitted(self, x: torch.Tensor, fitted: Sums) -> Matrix:
         return self.prepare(x)
 
     def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:
         """The score, from the sums of the pair and of each side with itself."""
         raise NotImplementedError
 
-    def compare(self, a: Matrix, b: Matrix) -> float:  # noqa: D102
+    @override
+    def compare(self, a: Matrix, b: Matrix) -> float:
         if a.n <= DENSE_ROWS:
             return self.score(dense_pair_sums(a, b), dense_pair_sums(a, a), dense_pair_sums(b, b))
         matrices = [a] if a is b else [a, b]

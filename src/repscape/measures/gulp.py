@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.factors import thin_svd
@@ -75,22 +76,26 @@ class GULP(Measure[RidgeProjection]):
     )
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         invariances = self.spec.invariances
         if self.regularization == 0.0:
             invariances |= {"invertible_linear"}
         return self.spec.but(metric=not self.squared, invariances=invariances)
 
-    def prepare(self, x: torch.Tensor) -> RidgeProjection:  # noqa: D102
+    @override
+    def prepare(self, x: torch.Tensor) -> RidgeProjection:
         check_not_constant(x)
         svd = thin_svd(x, center=True)
         variances = svd.values.square() / svd.values.square().sum()
         return RidgeProjection(svd.left, variances / (variances + self.regularization))
 
-    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+    @override
+    def state_bytes(self, n: int, d: int) -> int:
         return 8 * (n + 1) * min(n, d)
 
-    def permute(self, state: RidgeProjection, order: torch.Tensor) -> RidgeProjection:  # noqa: D102
+    @override
+    def permute(self, state: RidgeProjection, order: torch.Tensor) -> RidgeProjection:
         return RidgeProjection(state.basis[order], state.gains)
 
     def expected(self, a: RidgeProjection, b: RidgeProjection) -> float | None:
@@ -100,7 +105,8 @@ class GULP(Measure[RidgeProjection]):
         product = float(a.gains.sum() * b.gains.sum()) / (a.basis.shape[0] - 1)
         return a.squared_norm + b.squared_norm - 2.0 * product
 
-    def compare(self, a: RidgeProjection, b: RidgeProjection) -> float:  # noqa: D102
+    @override
+    def compare(self, a: RidgeProjection, b: RidgeProjection) -> float:
         between = a.basis.T @ b.basis
         product = float(a.gains @ between.square() @ b.gains)
         own = a.squared_norm + b.squared_norm

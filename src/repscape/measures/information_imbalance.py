@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import row_blocks
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
@@ -81,36 +82,43 @@ class InformationImbalance(Measure[Ordered]):
     )
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         kept = NEIGHBOUR_INVARIANCES[self.metric]
         return self.spec.but(minimum_n=self.k + 1, invariances=kept)
 
     @property
-    def sweep(self) -> Sweep:  # noqa: D102
+    @override
+    def sweep(self) -> Sweep:
         return imbalance_sweep
 
     @property
-    def shared(self) -> SharedTable:  # noqa: D102
+    @override
+    def shared(self) -> SharedTable:
         return SharedTable(self.metric, self.k)
 
-    def derive(self, formed: NeighbourTable, x: torch.Tensor) -> Ordered:  # noqa: D102
+    @override
+    def derive(self, formed: NeighbourTable, x: torch.Tensor) -> Ordered:
         return Ordered(formed.first(self.k), x, self.metric)
 
-    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+    @override
+    def state_bytes(self, n: int, d: int) -> int:
         return self.shared.bytes(n)
 
     def null_bytes(self, n: int, d: int) -> int:
         """A permuted state holds a copy of the values."""
         return self.state_bytes(n, d) + 8 * n * d
 
-    def permute(self, state: Ordered, order: torch.Tensor) -> Ordered:  # noqa: D102
+    @override
+    def permute(self, state: Ordered, order: torch.Tensor) -> Ordered:
         return Ordered(state.table.permute(order), state.x[order], state.metric)
 
     def expected(self, a: Ordered, b: Ordered) -> float:
         """1: ranks from 1 to n - 1 are n/2 in the mean."""
         return 1.0
 
-    def compare(self, a: Ordered, b: Ordered) -> float:  # noqa: D102
+    @override
+    def compare(self, a: Ordered, b: Ordered) -> float:
         source, target = (a, b) if self.direction == "xy" else (b, a)
         limit = parse_bytes(DEFAULT_MEMORY_LIMIT)
         return _mean_ranks(target, [source.table], limit)[0] * 2.0 / a.table.n

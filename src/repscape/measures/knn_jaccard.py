@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from typing_extensions import override
+
 from repscape.compute.neighbours import NeighbourTable, overlap_counts
 from repscape.measures.base import MEASURES, MeasureSpec
 from repscape.measures.neighbour_family import (
@@ -48,6 +50,7 @@ class KNNJaccard(NeighbourMeasure):
         ),
     )
 
-    def compare(self, a: NeighbourTable, b: NeighbourTable) -> float:  # noqa: D102
+    @override
+    def compare(self, a: NeighbourTable, b: NeighbourTable) -> float:
         common = overlap_counts(a.sets, b.sets).double()
         return float((common / (2 * self.k - common)).mean())

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from typing_extensions import override
+
 from repscape.compute.neighbours import NeighbourTable
 from repscape.measures.base import MEASURES, MeasureSpec
 from repscape.measures.neighbour_family import (
@@ -45,10 +47,12 @@ class LCSKNN(NeighbourMeasure):
     )
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         return super().declared.but(range=(0.0, float(self.k)))
 
-    def compare(self, a: NeighbourTable, b: NeighbourTable) -> float:  # noqa: D102
+    @override
+    def compare(self, a: NeighbourTable, b: NeighbourTable) -> float:
         from repscape.compute.compiled_orders import common_subsequences
 
         return float(common_subsequences(a.indices.numpy(), b.indices.numpy()).mean())

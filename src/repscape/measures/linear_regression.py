@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import check_not_constant, check_squares
 from repscape.compute.factors import ThinSVD, thin_svd
@@ -149,11 +150,13 @@ class LinearRegression(Measure[Regressor]):
         ),
     )
 
-    def irrelevant(self) -> frozenset[str]:  # noqa: D102
+    @override
+    def irrelevant(self) -> frozenset[str]:
         return frozenset({"folds"}) if self.evaluate == "in_sample" else frozenset()
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         spec = self.spec
         if self.ridge.value:
             spec = spec.but(invariances=spec.invariances - {"isotropic_scaling"})
@@ -170,11 +173,13 @@ class LinearRegression(Measure[Regressor]):
         check_squares(x)
         return Regressor(x, self.folds)
 
-    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+    @override
+    def state_bytes(self, n: int, d: int) -> int:
         copies = 1 if self.evaluate == "in_sample" else self.folds
         return 8 * copies * min(n, d) * (n + d)
 
-    def permute(self, state: Regressor, order: torch.Tensor) -> Regressor:  # noqa: D102
+    @override
+    def permute(self, state: Regressor, order: torch.Tensor) -> Regressor:
         return state.permute(order)
 
     def expected(self, a: Regressor, b: Regressor) -> float | None:
@@ -184,7 +189,8 @@ class LinearRegression(Measure[Regressor]):
         predictor = a if self.predict == "y" else b
         return predictor.whole.rank / (len(predictor.x) - 1)
 
-    def compare(self, a: Regressor, b: Regressor) -> float:  # noqa: D102
+    @override
+    def compare(self, a: Regressor, b: Regressor) -> float:
         predictor, target = (a, b) if self.predict == "y" else (b, a)
         if self.evaluate == "in_sample":
             return self._in_sample(predictor, target.x)

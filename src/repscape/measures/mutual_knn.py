@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.neighbours import NeighbourTable, neighbours_of_distances, overlap_counts
@@ -63,21 +64,25 @@ class MutualKNN(Measure[NeighbourTable]):
     )
 
     @property
-    def shared(self) -> SharedTable | None:  # noqa: D102
+    @override
+    def shared(self) -> SharedTable | None:
         return None if self.metric == "precomputed" else SharedTable(self.metric, self.k)
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         kept = NEIGHBOUR_INVARIANCES.get(self.metric, frozenset())
         return self.spec.but(minimum_n=self.k + 1, invariances=kept)
 
-    def prepare(self, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
+    @override
+    def prepare(self, x: torch.Tensor) -> NeighbourTable:
         if self.metric == "precomputed":
             check_not_constant(x)
             return neighbours_of_distances(x, self.k)
         return super().prepare(x)
 
-    def derive(self, formed: NeighbourTable, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
+    @override
+    def derive(self, formed: NeighbourTable, x: torch.Tensor) -> NeighbourTable:
         return formed.first(self.k)
 
     def prepare_for_subsets(self, x: torch.Tensor) -> NeighbourTable:
@@ -92,7 +97,8 @@ class MutualKNN(Measure[NeighbourTable]):
         """The table, and its neighbours once more by ascending index."""
         return 16 * n * self.k
 
-    def permute(self, state: NeighbourTable, order: torch.Tensor) -> NeighbourTable:  # noqa: D102
+    @override
+    def permute(self, state: NeighbourTable, order: torch.Tensor) -> NeighbourTable:
         return state.permute(order)
 
     def permuted_scores(
@@ -118,6 +124,7 @@ class MutualKNN(Measure[NeighbourTable]):
         """k / (n - 1): every other sample is as likely as any to be a neighbour."""
         return self.k / (a.n - 1)
 
-    def compare(self, a: NeighbourTable, b: NeighbourTable) -> float:  # noqa: D102
+    @override
+    def compare(self, a: NeighbourTable, b: NeighbourTable) -> float:
         common = overlap_counts(a.sets, b.sets)
         return int(common.sum()) / (self.k * a.n)

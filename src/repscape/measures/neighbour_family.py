@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.neighbours import NeighbourTable, neighbours
@@ -38,10 +39,12 @@ class SharedTable:
     size: int
 
     @property
-    def key(self) -> Hashable:  # noqa: D102
+    def key(self) -> Hashable:
+        """By metric: a larger table serves a smaller k."""
         return "neighbours", self.metric
 
-    def form(self, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
+    def form(self, x: torch.Tensor) -> NeighbourTable:
+        """Search the neighbours of all rows of x."""
         check_directions(x, self.metric)
         return neighbours(x, self.size, self.metric)
 
@@ -66,11 +69,13 @@ class NeighbourMeasure(Measure[NeighbourTable]):
         return SharedTable(self.metric, self.k)
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         kept = NEIGHBOUR_INVARIANCES[self.metric]
         return self.spec.but(minimum_n=self.k + 1, invariances=kept)
 
-    def derive(self, formed: NeighbourTable, x: torch.Tensor) -> NeighbourTable:  # noqa: D102
+    @override
+    def derive(self, formed: NeighbourTable, x: torch.Tensor) -> NeighbourTable:
         return formed.first(self.k)
 
     def prepare_for_subsets(self, x: torch.Tensor) -> NeighbourTable:
@@ -81,10 +86,12 @@ class NeighbourMeasure(Measure[NeighbourTable]):
         """The first k of the listed neighbours that are left."""
         return state.subset(rows, self.k)
 
-    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+    @override
+    def state_bytes(self, n: int, d: int) -> int:
         return self.shared.bytes(n)
 
-    def permute(self, state: NeighbourTable, order: torch.Tensor) -> NeighbourTable:  # noqa: D102
+    @override
+    def permute(self, state: NeighbourTable, order: torch.Tensor) -> NeighbourTable:
         return state.permute(order)
 
 

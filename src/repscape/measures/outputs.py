@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from typing_extensions import override
 
 from repscape.errors import InvalidRepresentationError, MissingLabelsError, SampleMismatchError
 from repscape.measures.base import MEASURES, Measure, MeasureSpec, RowsMeasure
@@ -63,7 +64,8 @@ class JensenShannon(RowsMeasure):
             return torch.softmax(x.double(), dim=1)
         return _probabilities(x)
 
-    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
+    @override
+    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:
         _check_classes(a, b)
         total = a + b
         # With δ = (p - q)/(p + q), every class adds (p + q)/2 · [(1+δ) ln(1+δ) + (1-δ) ln(1-δ)]/2.
@@ -150,7 +152,8 @@ class Disagreement(Measure[Predictions]):
     )
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         if self.values == "classes":
             return self.spec
         return self.spec.but(invariances=frozenset({"isotropic_scaling"}))
@@ -159,13 +162,16 @@ class Disagreement(Measure[Predictions]):
         """The predicted classes."""
         return predictions(x, self.values)
 
-    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+    @override
+    def state_bytes(self, n: int, d: int) -> int:
         return 8 * n
 
-    def permute(self, state: Predictions, order: torch.Tensor) -> Predictions:  # noqa: D102
+    @override
+    def permute(self, state: Predictions, order: torch.Tensor) -> Predictions:
         return Predictions(state.classes[order], state.number)
 
-    def compare(self, a: Predictions, b: Predictions) -> float:  # noqa: D102
+    @override
+    def compare(self, a: Predictions, b: Predictions) -> float:
         if a.number != b.number:
             raise InvalidRepresentationError(
                 f"the first output has {a.number} classes and the second {b.number}: compare "
@@ -220,7 +226,8 @@ class AccuracyDifference(Measure[Accuracy]):
     )
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         if self.values == "classes":
             return self.spec
         return self.spec.but(invariances=frozenset({"isotropic_scaling"}))
@@ -241,10 +248,12 @@ class AccuracyDifference(Measure[Accuracy]):
         right = found.classes.cpu().numpy() == truth
         return Accuracy(float(right.mean()), truth)
 
-    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+    @override
+    def state_bytes(self, n: int, d: int) -> int:
         return 8 * n
 
-    def compare(self, a: Accuracy, b: Accuracy) -> float:  # noqa: D102
+    @override
+    def compare(self, a: Accuracy, b: Accuracy) -> float:
         differ = np.flatnonzero(a.labels != b.labels)
         if len(differ):
             row = int(differ[0])

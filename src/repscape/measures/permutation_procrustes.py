@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import check_not_constant, check_squares
 from repscape.compute.transport import best_assignment
@@ -58,7 +59,8 @@ class PermutationProcrustes(RowsMeasure):
     )
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         spec = self.spec
         if self.score == "angle":
             added = spec.invariances | {"isotropic_scaling"}
@@ -80,7 +82,8 @@ class PermutationProcrustes(RowsMeasure):
         unit: torch.Tensor = features / norm
         return unit
 
-    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
+    @override
+    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:
         left, right = best_assignment(a.T @ b)
         # Formed from the differences themselves, the score keeps its digits near 0.
         matched = (a[:, left] - b[:, right]).square().sum()

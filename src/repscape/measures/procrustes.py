@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.factors import thin_factor
@@ -78,7 +79,8 @@ class Procrustes(RotationMeasure):
     )
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         spec = self.spec
         if not self.center:
             spec = spec.but(invariances=spec.invariances - {"translation"}, minimum_n=1)
@@ -108,7 +110,8 @@ class Procrustes(RotationMeasure):
         # What is left of equal samples is rounding: preparing them says so.
         return part / norm if norm > _ROUNDING else None
 
-    def of_norms(  # noqa: D102
+    @override
+    def of_norms(
         self, a: torch.Tensor, b: torch.Tensor, norms: torch.Tensor, orders: torch.Tensor
     ) -> torch.Tensor:
         if self.score == "similarity":
@@ -116,7 +119,8 @@ class Procrustes(RotationMeasure):
         distances = permuted_rotation_distances(a, b, norms, orders)
         return distances if self.score == "distance" else 2.0 * (distances / 2.0).asin()
 
-    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
+    @override
+    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:
         if self.score == "similarity":
             return nuclear_norm(a, b)
         distance = rotation_distance(a, b)

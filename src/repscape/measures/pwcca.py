@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.factors import ThinSVD, thin_svd
@@ -80,7 +81,8 @@ class PWCCA(_ProjectionWeighted):
         citation=_MORCOS_2018,
     )
 
-    def compare(self, a: ThinSVD, b: ThinSVD) -> float:  # noqa: D102
+    @override
+    def compare(self, a: ThinSVD, b: ThinSVD) -> float:
         own, other = (a, b) if self.weights_from == "x" else (b, a)
         u, correlations, _ = torch.linalg.svd(own.left.T @ other.left, full_matrices=False)
         neurons = own.values[:, None] * own.right.T
@@ -109,7 +111,8 @@ class PWCCAUnwhitened(_ProjectionWeighted):
         ),
     )
 
-    def compare(self, a: ThinSVD, b: ThinSVD) -> float:  # noqa: D102
+    @override
+    def compare(self, a: ThinSVD, b: ThinSVD) -> float:
         own, other = (a, b) if a.rank <= b.rank else (b, a)
         u, correlations, _ = torch.linalg.svd(own.left.T @ other.left, full_matrices=False)
         directions, _ = torch.linalg.qr(own.values[:, None] * u)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.neighbours import NeighbourTable, overlap_counts
 from repscape.measures.base import MEASURES, MeasureSpec
@@ -56,7 +57,8 @@ class RankSimilarity(NeighbourMeasure):
         citation=_WANG,
     )
 
-    def compare(self, a: NeighbourTable, b: NeighbourTable) -> float:  # noqa: D102
+    @override
+    def compare(self, a: NeighbourTable, b: NeighbourTable) -> float:
         from repscape.compute.compiled_orders import rank_agreement
 
         return float(rank_agreement(a.indices.numpy(), b.indices.numpy()).mean())
@@ -84,7 +86,8 @@ class RankJaccard(NeighbourMeasure):
         citation=_WANG,
     )
 
-    def compare(self, a: NeighbourTable, b: NeighbourTable) -> float:  # noqa: D102
+    @override
+    def compare(self, a: NeighbourTable, b: NeighbourTable) -> float:
         from repscape.compute.compiled_orders import rank_agreement
 
         common = overlap_counts(a.sets, b.sets).double()

@@ -34,9 +34,10 @@ class OneMinusProduct:
 
     linear: ClassVar[bool] = False
 
-    def apply(  # noqa: D102
+    def apply(
         self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
     ) -> torch.Tensor:
+        """From products of normalised rows."""
         # Equal rows are at distance 0, not at the rounding of their product.
         rounding = 4 * torch.finfo(products.dtype).eps
         return torch.nn.functional.hardshrink(1.0 - products, rounding)
@@ -48,9 +49,10 @@ class SquaredEuclidean:
 
     linear: ClassVar[bool] = False
 
-    def apply(  # noqa: D102
+    def apply(
         self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
     ) -> torch.Tensor:
+        """From products of centred rows; never below 0."""
         sums = (norms_i[:, None] + norms_j).to(products.dtype)
         squared = sums - 2.0 * products
         # Equal rows are at distance 0; rounding would put them on either side of it.
@@ -64,9 +66,10 @@ class Euclidean:
 
     linear: ClassVar[bool] = False
 
-    def apply(  # noqa: D102
+    def apply(
         self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
     ) -> torch.Tensor:
+        """From products of centred rows."""
         return SquaredEuclidean().apply(products, norms_i, norms_j).sqrt_()
 
 

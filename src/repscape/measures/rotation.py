@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.nuclear_norms import permuted_nuclear_norms
 from repscape.errors import RepscapeError
@@ -30,13 +31,19 @@ def rotation_distance(a: torch.Tensor, b: torch.Tensor) -> float:
 class RotationMeasure(RowsMeasure):
     """A measure that is a function of ‖aᵀb‖_*, for prepared factors a and b."""
 
+    @property
+    def takes_norms(self) -> bool:
+        """Whether it is one with these parameters too, so that `of_norms` serves."""
+        return True
+
     def of_norms(
         self, a: torch.Tensor, b: torch.Tensor, norms: torch.Tensor, orders: torch.Tensor
     ) -> torch.Tensor:
         """The scores of a and b in each of the orders (R, n), ‖aᵀ b[order]‖_* being known; (R,)."""
         raise NotImplementedError
 
-    def permuted_scores(  # noqa: D102
+    @override
+    def permuted_scores(
         self, a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor, memory_limit: int
     ) -> torch.Tensor:
         [norms] = permuted_nuclear_norms([a], b, orders)
@@ -50,6 +57,8 @@ class RotationMeasure(RowsMeasure):
         memory_limit: int,
     ) -> list[torch.Tensor | RepscapeError]:
         """Each second side is put into every order once for all pairs that it is part of."""
+        if not self.takes_norms:
+            return super().permuted_pairs(states, pairs, orders, memory_limit)
         by_right: dict[int, list[int]] = {}
         for a, b in pairs:
             by_right.setdefault(b, []).append(a)

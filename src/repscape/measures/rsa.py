@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.compute import ranks
 from repscape.compute.gram import ElementMap, Matrix, PairSums
@@ -37,9 +38,10 @@ class Ranked:
     ranks: BinnedRanks
     linear: ClassVar[bool] = False
 
-    def apply(  # noqa: D102
+    def apply(
         self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
     ) -> torch.Tensor:
+        """Put the distances into the bins and give each its bin's rank."""
         return self.ranks(self.distances.apply(products, norms_i, norms_j))
 
 
@@ -108,11 +110,13 @@ class RSA(GramMeasure):
         ),
     )
 
-    def irrelevant(self) -> frozenset[str]:  # noqa: D102
+    @override
+    def irrelevant(self) -> frozenset[str]:
         return frozenset() if self.rdm == "mahalanobis" else frozenset({"shrinkage"})
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         invariances = RDM_INVARIANCES[self.rdm]
         if self.rdm == "mahalanobis" and self.shrinkage == 0.0:
             invariances |= {"invertible_linear"}
@@ -124,7 +128,8 @@ class RSA(GramMeasure):
         return self.spec.but(**changes)
 
     @property
-    def sweep(self) -> Sweep | None:  # noqa: D102
+    @override
+    def sweep(self) -> Sweep | None:
         return None if self.compare_by in _TAU else super().sweep
 
     def state_bytes(self, n: int, d: int) -> int:
@@ -136,7 +141,8 @@ class RSA(GramMeasure):
             return held + 4 * n * n
         return held + (8 * n * n if self.rdm == "precomputed" else 0)
 
-    def prepare(self, x: torch.Tensor) -> Any:  # noqa: D102
+    @override
+    def prepare(self, x: torch.Tensor) -> Any:
         if self.compare_by == "cosine":
             return dissimilarities(x, self.rdm, self.shrinkage)
         if self.compare_by == "pearson":
@@ -174,25 +180,30 @@ class RSA(GramMeasure):
         """Bins of ranks."""
         return self.compare_by == "spearman" and not self._ranks_are_exact(n)
 
-    def fitted(self, state: Any) -> dict[str, torch.Tensor]:  # noqa: D102
+    @override
+    def fitted(self, state: Any) -> dict[str, torch.Tensor]:
         assert isinstance(state.map, Ranked)
         return {"edges": state.map.ranks.edges, "ranks": state.map.ranks.ranks}
 
-    def prepare_fitted(self, x: torch.Tensor, fitted: Sums) -> Any:  # noqa: D102
+    @override
+    def prepare_fitted(self, x: torch.Tensor, fitted: Sums) -> Any:
         plain = self._plain(x)
         ranks = BinnedRanks.of(*(fitted[name].to(x.device) for name in ("edges", "ranks")))
         assert plain.map is not None
         return replace(plain, pivot=_middle(plain.n), map=Ranked(plain.map, ranks))
 
-    def compare(self, a: Any, b: Any) -> float:  # noqa: D102
+    @override
+    def compare(self, a: Any, b: Any) -> float:
         if self.compare_by not in _TAU:
             return super().compare(a, b)
         return kendall(a, b, correct_ties=self.compare_by == "kendall")
 
-    def permute(self, state: Any, order: torch.Tensor) -> Any:  # noqa: D102
+    @override
+    def permute(self, state: Any, order: torch.Tensor) -> Any:
         return state.permute(order)
 
-    def subset(self, state: Any, rows: torch.Tensor) -> Any:  # noqa: D102
+    @override
+    def subset(self, state: Any, rows: torch.Tensor) -> Any:
         return None if self.compare_by in _TAU else super().subset(state, rows)
 
     @property
@@ -200,7 +211,8 @@ class RSA(GramMeasure):
         """Ranks and Mahalanobis distances depend on the other samples."""
         return self.compare_by in ("pearson", "cosine") and self.rdm != "mahalanobis"
 
-    def null_bytes(self, n: int, d: int) -> int:  # noqa: D102
+    @override
+    def null_bytes(self, n: int, d: int) -> int:
         return self.state_bytes(n, d) if self.compare_by in _TAU else super().null_bytes(n, d)
 
     def permuted_scores(
@@ -211,7 +223,8 @@ class RSA(GramMeasure):
             return Measure.permuted_scores(self, a, b, orders, memory_limit)
         return super().permuted_scores(a, b, orders, memory_limit)
 
-    def permuted_pairs(  # noqa: D102
+    @override
+    def permuted_pairs(
         self,
         states: Sequence[Any],
         pairs: Sequence[tuple[int, int]],
@@ -251,7 +264,8 @@ class RSA(GramMeasure):
             scores.append(weighted_correlation(left, right, weights, centred))
         return torch.tensor(scores, dtype=torch.float64)
 
-    def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:  # noqa: D102
+    @override
+    def score(self, ab: PairSums, aa: PairSums, bb: PairSums) -> float:
         product, own_a, own_b = (self._moment(sums) for sums in (ab, aa, bb))
         for own, sums in ((own_a, aa), (own_b, bb)):
             if not own > off_diagonal_rounding(sums):

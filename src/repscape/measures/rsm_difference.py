@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import check_squares, row_blocks
 from repscape.compute.gram import TILE_ROWS, Matrix, PairSums
@@ -63,7 +64,8 @@ class RSMDifference(GramMeasure):
     )
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         if self.rdm == "cosine":
             kept = frozenset({"orthogonal", "permutation", "isotropic_scaling"})
             return self.spec.but(invariances=kept)
@@ -72,13 +74,16 @@ class RSMDifference(GramMeasure):
         return self.spec
 
     @property
-    def sweep(self) -> Sweep:  # noqa: D102
+    @override
+    def sweep(self) -> Sweep:
         return difference_sweep
 
-    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+    @override
+    def state_bytes(self, n: int, d: int) -> int:
         return 32 * n + (8 * n * n if self.rdm == "precomputed" else 0)
 
-    def prepare(self, x: torch.Tensor) -> Matrix:  # noqa: D102
+    @override
+    def prepare(self, x: torch.Tensor) -> Matrix:
         if self.rdm == "euclidean":
             check_squares(x)
         return dissimilarities(x, self.rdm)
@@ -106,7 +111,8 @@ class RSMDifference(GramMeasure):
                 scores.append(self.compare(a, self.permute(b, order)))
         return torch.tensor(scores, dtype=torch.float64)
 
-    def permuted_pairs(  # noqa: D102
+    @override
+    def permuted_pairs(
         self,
         states: Sequence[Matrix],
         pairs: Sequence[tuple[int, int]],
@@ -115,7 +121,8 @@ class RSMDifference(GramMeasure):
     ) -> list[torch.Tensor | RepscapeError]:
         return Measure.permuted_pairs(self, states, pairs, orders, memory_limit)
 
-    def scores_of_sums(self, request: Request, groups: Iterable[Sums]) -> list[Outcome]:  # noqa: D102
+    @override
+    def scores_of_sums(self, request: Request, groups: Iterable[Sums]) -> list[Outcome]:
         found = super().scores_of_sums(request, groups)
         return [
             _settled(request, pair, outcome)

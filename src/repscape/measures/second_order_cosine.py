@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import within_range
 from repscape.compute.exact import ExactDistances
@@ -69,34 +70,41 @@ class SecondOrderCosine(Measure[Surroundings]):
     )
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         return self.spec.but(minimum_n=self.k + 1)
 
     @property
-    def shared(self) -> SharedTable:  # noqa: D102
+    @override
+    def shared(self) -> SharedTable:
         return SharedTable("cosine", self.k)
 
     @property
-    def sweep(self) -> Sweep:  # noqa: D102
+    @override
+    def sweep(self) -> Sweep:
         return cosine_sweep
 
-    def derive(self, formed: NeighbourTable, x: torch.Tensor) -> Surroundings:  # noqa: D102
+    @override
+    def derive(self, formed: NeighbourTable, x: torch.Tensor) -> Surroundings:
         on_cpu = x.device.type == "cpu"
         x, _ = within_range(x.contiguous())
         distances = ExactDistances.of(x, "cosine", compiled=on_cpu)
         return Surroundings(formed.first(self.k), distances)
 
-    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+    @override
+    def state_bytes(self, n: int, d: int) -> int:
         return self.shared.bytes(n) + 8 * n
 
     def null_bytes(self, n: int, d: int) -> int:
         """A permuted state holds a copy of the values."""
         return self.state_bytes(n, d) + 8 * n * d
 
-    def permute(self, state: Surroundings, order: torch.Tensor) -> Surroundings:  # noqa: D102
+    @override
+    def permute(self, state: Surroundings, order: torch.Tensor) -> Surroundings:
         return Surroundings(state.table.permute(order), state.distances.permute(order))
 
-    def compare(self, a: Surroundings, b: Surroundings) -> float:  # noqa: D102
+    @override
+    def compare(self, a: Surroundings, b: Surroundings) -> float:
         request = Request(self, [a, b], [(0, 1)])
         [[outcome]] = cosine_sweep([request], parse_bytes(DEFAULT_MEMORY_LIMIT))
         if isinstance(outcome, Exception):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.factors import thin_factor
 from repscape.measures.base import MEASURES, MeasureSpec
@@ -53,7 +54,8 @@ class SizeAndShape(RotationMeasure):
     )
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         kept = self.spec.invariances - (set() if self.center else {"translation"})
         return self.spec.but(invariances=kept, metric=not self.squared)
 
@@ -61,12 +63,14 @@ class SizeAndShape(RotationMeasure):
         """A factor of the (centred) representation."""
         return thin_factor(x, self.center)
 
-    def of_norms(  # noqa: D102
+    @override
+    def of_norms(
         self, a: torch.Tensor, b: torch.Tensor, norms: torch.Tensor, orders: torch.Tensor
     ) -> torch.Tensor:
         distances = permuted_rotation_distances(a, b, norms, orders)
         return distances.square() if self.squared else distances
 
-    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
+    @override
+    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:
         distance = rotation_distance(a, b)
         return distance**2 if self.squared else distance

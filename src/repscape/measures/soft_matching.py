@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import check_not_constant, check_squares
 from repscape.compute.transport import uniform_transport
@@ -62,7 +63,8 @@ class SoftMatching(RowsMeasure):
     )
 
     @property
-    def declared(self) -> MeasureSpec:  # noqa: D102
+    @override
+    def declared(self) -> MeasureSpec:
         if self.score == "correlation":
             return self.spec
         kept = self.spec.invariances - {"isotropic_scaling"}
@@ -78,7 +80,8 @@ class SoftMatching(RowsMeasure):
         kept: torch.Tensor = centred[:, alive]
         return kept if self.score == "distance" else kept.div_(norms[alive])
 
-    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:  # noqa: D102
+    @override
+    def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:
         products = a.T @ b
         if self.score == "correlation":
             rows, columns, masses = uniform_transport(-products)

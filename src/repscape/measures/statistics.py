@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from typing_extensions import override
 
 from repscape.compute.arrays import check_squares, row_blocks
 from repscape.compute.rows import Rows
@@ -54,10 +55,12 @@ class MagnitudeDifference(Measure[float]):
         check_squares(x)
         return float(column_mean(x).norm())
 
-    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+    @override
+    def state_bytes(self, n: int, d: int) -> int:
         return 8
 
-    def compare(self, a: float, b: float) -> float:  # noqa: D102
+    @override
+    def compare(self, a: float, b: float) -> float:
         return abs(a - b)
 
 
@@ -110,10 +113,12 @@ class ConcentricityDifference(Measure[float]):
         cosines = [(x[i].double() @ mean) / norms[i] for i in row_blocks(x.shape[0])]
         return float(torch.cat(cosines).mean() / size)
 
-    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+    @override
+    def state_bytes(self, n: int, d: int) -> int:
         return 8
 
-    def compare(self, a: float, b: float) -> float:  # noqa: D102
+    @override
+    def compare(self, a: float, b: float) -> float:
         return abs(a - b)
 
 
@@ -184,10 +189,12 @@ class UniformityDifference(Measure[PairPotential]):
             exponents.masked_fill_(lower, -math.inf)
         return torch.logsumexp(exponents.flatten(), dim=0)
 
-    def state_bytes(self, n: int, d: int) -> int:  # noqa: D102
+    @override
+    def state_bytes(self, n: int, d: int) -> int:
         return 16
 
-    def compare(self, a: PairPotential, b: PairPotential) -> float:  # noqa: D102
+    @override
+    def compare(self, a: PairPotential, b: PairPotential) -> float:
         if not self.diagonal:
             return abs(a.log_sum - b.log_sum)
         return abs(self._with_diagonal(a) - self._with_diagonal(b))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,37 +15,28 @@ from repscape.tiles import division_of, is_tiled, needs_fitting
 
 if TYPE_CHECKING:
     from repscape.studies.pairs import Pairs
-    from repscape.studies.phases import Extraction
-    from repscape.studies.study import Study
-
-Sizes = Callable[["Extraction"], "Size | None"]
+    from repscape.studies.scoring import Scoring
 
 
-def divided(
-    study: Study,
-    family: Mapping[str, Any],
-    part: Pairs,
-    by_key: Mapping[str, Extraction],
-    size: Sizes,
-) -> Pairs:
+def divided(scoring: Scoring, part: Pairs) -> Pairs:
     """The part with the division of its sweep, if that takes more operations than `split` says.
 
     Sizes decide, and what the study says: neither the executor nor the number of workers. Scores
     that get a null are left whole, since permutations take most of their time (`group` divides
     those).
     """
-    settings = study.file.compare
-    if settings.split is None or not is_tiled(family["measure"]):
+    settings, measure = scoring.study.file.compare, scoring.measure
+    if settings.split is None or not is_tiled(measure):
         return part
-    sizes = {key: size(by_key[key]) for key in part.keys}
+    sizes = {key: scoring.size_of(scoring.by_key[key]) for key in part.keys}
     known = [one for one in sizes.values() if one is not None]
-    if len(known) < len(sizes) or _gets_null(family, known):
+    if len(known) < len(sizes) or _gets_null(scoring.family, known):
         return part
     n, widths = max(one.n for one in known), [d for one in known for d in one.widths]
-    pairs = count_layer_pairs(part, sizes, family["which"])
-    operations = sweep_operations(family["measure"], n, widths, pairs)
+    pairs = count_layer_pairs(part, sizes, scoring.family["which"])
+    operations = sweep_operations(measure, n, widths, pairs)
     limit = settings.memory_limit or DEFAULT_MEMORY_LIMIT
-    found = division_of(family["measure"], n, widths, operations, settings.split, limit)
+    found = division_of(measure, n, widths, operations, settings.split, limit)
     return replace(part, division=found)
 
 
@@ -59,24 +50,15 @@ def _gets_null(family: Mapping[str, Any], sizes: Sequence[Size]) -> bool:
     return null_operations(measure, n, d, null["n_permutations"]) <= float(null["budget"])
 
 
-def group_tasks(
-    study: Study,
-    family: Mapping[str, Any],
-    part: Pairs,
-    by_key: Mapping[str, Extraction],
-    size: Sizes,
-    label: str,
-) -> list[Task]:
+def group_tasks(scoring: Scoring, part: Pairs, label: str) -> list[Task]:
     """What the scores of a divided part need, in order: what is fitted, then its groups."""
     assert part.division is not None
-    settings = study.file.compare
-    resources = study.resources("compare")
-    arguments = {"memory_limit": settings.memory_limit, "device": settings.device}
-    fitted = _fittings(study, family, part, by_key, size)
-    extractions = [by_key[key].task for key in part.keys if key in by_key]
+    resources = scoring.study.resources("compare")
+    fitted = _fittings(scoring, part)
+    extractions = [one.task for one in scoring.extractions(part).values()]
     inputs = {key: key for key in part.keys}
     inputs |= {f"fitted/{key}": task.key for key, task in fitted.items()}
-    shared = {name: value for name, value in family.items() if name != "null"}
+    shared = {name: value for name, value in scoring.family.items() if name != "null"}
     groups = [
         Task(
             Recipe(
@@ -88,7 +70,7 @@ def group_tasks(
             "repscape.studies.steps.tiles:run_tile_sums",
             f"{label}, tiles {number + 1} of {part.division.groups}",
             "compare",
-            arguments,
+            scoring.arguments,
             (*extractions, *fitted.values()),
             resources,
         )
@@ -106,29 +88,22 @@ def inputs_of(tasks: Sequence[Task]) -> dict[str, str]:
     }
 
 
-def _fittings(
-    study: Study,
-    family: Mapping[str, Any],
-    part: Pairs,
-    by_key: Mapping[str, Extraction],
-    size: Sizes,
-) -> dict[str, Task]:
+def _fittings(scoring: Scoring, part: Pairs) -> dict[str, Task]:
     """One task for each extraction, if something is fitted to all pairs of its samples."""
-    measure = family["measure"]
-    known = [size(by_key[key]) for key in part.keys if key in by_key]
-    if not any(one is not None and needs_fitting(measure, one.n) for one in known):
+    measure, extractions = scoring.measure, scoring.extractions(part)
+    sizes = map(scoring.size_of, extractions.values())
+    if not any(one is not None and needs_fitting(measure, one.n) for one in sizes):
         return {}
-    parameters = {"measure": measure, "pooling": family["pooling"]}
+    parameters = {"measure": measure, "pooling": scoring.family["pooling"]}
     return {
         key: Task(
             Recipe(tiles_step.FITTED, tiles_step.VERSION, parameters, {"extraction": key}),
             "repscape.studies.steps.tiles:run_fitting",
-            f"{measure} fitted to {by_key[key].model.name} on {by_key[key].data.name}",
+            f"{measure} fitted to {one.model.name} on {one.data.name}",
             "compare",
-            {"device": study.file.compare.device},
-            (by_key[key].task,),
-            study.resources("compare"),
+            {"device": scoring.arguments["device"]},
+            (one.task,),
+            scoring.study.resources("compare"),
         )
-        for key in part.keys
-        if key in by_key
+        for key, one in extractions.items()
     }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from repscape.studies.covers import Covers
 from repscape.studies.divided import divided, group_tasks, inputs_of
 from repscape.studies.pairs import Pairs
 from repscape.studies.phases import Extraction, Group, Middle
+from repscape.studies.scoring import Scoring
 from repscape.studies.steps import describe as describe_step
 from repscape.studies.steps import score as score_step
 from repscape.studies.study import Study
@@ -46,24 +46,20 @@ def _scores(
         "align": settings.align,
         "null": null,
     }
-    by_key = {one.task.key: one for one in here}
+    scoring = Scoring(study, family, {one.task.key: one for one in here}, covers.size)
     parts = covers.parts(
         family,
-        list(by_key),
+        list(scoring.by_key),
         settings.group,
         settings.align == "strict",
-        lambda part: divided(study, family, part, by_key, covers.size),
+        lambda part: divided(scoring, part),
     )
     tasks: list[Task] = []
     before: list[Task] = []
     for part in parts:
-        label = _label(study, family, part, by_key, len(parts))
-        groups = (
-            []
-            if part.division is None
-            else group_tasks(study, family, part, by_key, covers.size, label)
-        )
-        task = _scores_task(study, family, part, by_key, label, groups)
+        label = _label(scoring, part, len(parts))
+        groups = [] if part.division is None else group_tasks(scoring, part, label)
+        task = _scores_task(scoring, part, label, groups)
         tasks.append(task)
         # Sums whose scores are there are not needed any more.
         before += [] if covers.has(task.key) else groups
@@ -72,40 +68,31 @@ def _scores(
     return Group("scores", measure, first.data, first.split, pooling, here, *whole)
 
 
-def _label(
-    study: Study,
-    family: Mapping[str, Any],
-    part: Pairs,
-    by_key: Mapping[str, Extraction],
-    parts: int,
-) -> str:
-    data = next(by_key[key] for key in part.keys if key in by_key).data
-    label = f"{family['measure']} on {data.name}"
-    if len(study.file.poolings) > 1:
-        label += f", {family['pooling']}"
+def _label(scoring: Scoring, part: Pairs, parts: int) -> str:
+    data = next(iter(scoring.extractions(part).values())).data
+    label = f"{scoring.measure} on {data.name}"
+    if len(scoring.study.file.poolings) > 1:
+        label += f", {scoring.family['pooling']}"
     if parts > 1:
         label += f", {len(part.keys)} models"
     return label
 
 
-def _scores_task(
-    study: Study,
-    family: Mapping[str, Any],
-    part: Pairs,
-    by_key: Mapping[str, Extraction],
-    label: str,
-    groups: Sequence[Task],
-) -> Task:
-    settings = study.file.compare
-    inputs = {key: key for key in part.keys} | inputs_of(groups)
+def _scores_task(scoring: Scoring, part: Pairs, label: str, groups: Sequence[Task]) -> Task:
+    parameters = {**scoring.family, "pairs": part.to_dict()}
     return Task(
-        Recipe(score_step.KIND, score_step.VERSION, {**family, "pairs": part.to_dict()}, inputs),
+        Recipe(
+            score_step.KIND,
+            score_step.VERSION,
+            parameters,
+            {key: key for key in part.keys} | inputs_of(groups),
+        ),
         "repscape.studies.steps.score:run_scores",
         label,
         "compare",
-        {"memory_limit": settings.memory_limit, "device": settings.device},
-        (*(by_key[key].task for key in part.keys if key in by_key), *groups),
-        study.resources("compare"),
+        scoring.arguments,
+        (*(one.task for one in scoring.extractions(part).values()), *groups),
+        scoring.study.resources("compare"),
     )
 
 

@@ -32,6 +32,7 @@ _LITERALS = {
 class _Loader(yaml.SafeLoader):
     """Text unless it is plainly a number, true, false or null."""
 
+    # PyYAML's types call it an instance's, so it cannot be annotated as the class's that it is.
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
 
@@ -50,6 +51,7 @@ def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
 class _Dumper(yaml.SafeDumper):
     """Quotes the text that `_Loader` would read as something else."""
 
+    # PyYAML's types call it an instance's, so it cannot be annotated as the class's that it is.
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
 

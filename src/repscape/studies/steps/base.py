@@ -40,11 +40,16 @@ class Step(Protocol):
     """What all steps have."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """What a study file calls it."""
+
     @property
-    def summary(self) -> str: ...  # noqa: D102
+    def summary(self) -> str:
+        """What it does, in a line."""
+
     @property
-    def options(self) -> type[Options]: ...  # noqa: D102
+    def options(self) -> type[Options]:
+        """The schema of its options."""
 
 
 S = TypeVar("S", bound=Step)
