@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from repscape.analysis.groups import grouping_factors
+from repscape.analysis.groups import checked_tags, grouping_factors
 from repscape.analysis.matrices import ScoreMatrix, square_matrix
 from repscape.analysis.model_resampling import groups_differ
 from repscape.analysis.multiple_testing import adjust
@@ -49,8 +49,13 @@ def group_tests(
         them, positive where sharing brings likeness), ``p_value``, ``p_value_holm`` (over the
         factors of one measure), ``smallest_p`` (the least that was reachable, unadjusted),
         ``models``, ``n_permutations``, and ``reason`` where there is no test.
+
+    Raises
+    ------
+    UnknownNameError
+        A factor is no tag of the table, or one that a model lacks.
     """
-    names = grouping_factors(scores) if factors is None else list(factors)
+    names = grouping_factors(scores) if factors is None else checked_tags(scores, factors)
     rows = []
     for piece in slices(scores):
         matrix = _both_ways(square_matrix(piece.table, symmetric=symmetric))

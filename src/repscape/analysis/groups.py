@@ -157,8 +157,19 @@ def _checked_factors(table: pd.DataFrame, factors: Sequence[str] | None) -> list
         raise InvalidParameterError(
             f"{len(factors)} factors are too many to take apart: name at most {MOST_FACTORS}"
         )
+    return checked_tags(table, factors)
+
+
+def checked_tags(table: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Return the names, all of which are tags that every model of the table has.
+
+    Raises
+    ------
+    UnknownNameError
+        Otherwise, naming the tag or the model.
+    """
     known = model_tags(table)
-    for name in factors:
+    for name in names:
         if name not in known.columns:
             raise UnknownNameError(
                 f"the table has no tag {name!r} of its models; " + did_you_mean(name, known.columns)
@@ -166,7 +177,7 @@ def _checked_factors(table: pd.DataFrame, factors: Sequence[str] | None) -> list
         if known[name].isna().any():
             without = str(known.index[known[name].isna()][0])
             raise UnknownNameError(f"model {without!r} has no value of the tag {name!r}")
-    return list(factors)
+    return list(names)
 
 
 def _shared(pairs: pd.DataFrame, factors: Sequence[str]) -> NDArray[np.bool_]:

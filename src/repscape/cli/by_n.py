@@ -23,9 +23,9 @@ def by_n(
         list[int] | None,
         typer.Option("--size", "-n", help="A number of samples; by default n/8, n/4, n/2, n."),
     ] = None,
-    repeats: Annotated[int, typer.Option(help="Random subsets of each size.")] = 10,
+    repeats: Annotated[int, typer.Option(min=1, help="Random subsets of each size.")] = 10,
     permutations: chance.PermutationCount = None,
-    seed: Annotated[int, typer.Option(help="Of the subsets and the random pairings.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the subsets and the random pairings.")] = 0,
     figure: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also draw it, as FILE.png and FILE.pdf.")
     ] = None,

@@ -25,9 +25,9 @@ def groups(
         str, typer.Option(help="How layers make one score: last, matched_depth_mean, most_alike.")
     ] = "last",
     permutations: Annotated[
-        int, typer.Option("--permutations", metavar="N", help="How often tags change hands.")
+        int, typer.Option("--permutations", min=1, metavar="N", help="How often tags change hands.")
     ] = 999,
-    seed: Annotated[int, typer.Option(help="Of the permutations.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the permutations.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Test whether models that share a tag are more alike.
