@@ -62,7 +62,7 @@ def permuted_nuclear_norms(
 def _settled(
     a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor, norms: torch.Tensor, bound: torch.Tensor
 ) -> torch.Tensor:
-    first = _direct(a, b[orders[0]])
+    first = nuclear_norm(a, b[orders[0]])
     short = min(a.shape[1], b.shape[1])
     # Two ways of summing a product of factors, and the singular values themselves.
     rounding = 4.0 * (len(a) + short) * torch.finfo(torch.float64).eps * float(a.norm() * b.norm())
@@ -70,11 +70,12 @@ def _settled(
     unclear[0] = False
     norms[0] = first
     for position in unclear.nonzero()[:, 0].tolist():
-        norms[position] = _direct(a, b[orders[position]])
+        norms[position] = nuclear_norm(a, b[orders[position]])
     return norms
 
 
-def _direct(a: torch.Tensor, b: torch.Tensor) -> float:
+def nuclear_norm(a: torch.Tensor, b: torch.Tensor) -> float:
+    """‖aᵀb‖_*, the largest ⟨aQ, b⟩ over rotations Q, for factors a (n × r) and b (n × r')."""
     return float(torch.linalg.svdvals(a.T @ b).sum())
 
 

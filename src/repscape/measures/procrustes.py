@@ -11,12 +11,12 @@ from typing_extensions import override
 
 from repscape.compute.arrays import check_not_constant
 from repscape.compute.factors import thin_factor
+from repscape.compute.nuclear_norms import nuclear_norm
 from repscape.errors import UndefinedScoreError
 from repscape.measures.base import MEASURES, MeasureSpec
 from repscape.measures.rotation import (
     RotationMeasure,
     angle_of_chord,
-    nuclear_norm,
     permuted_rotation_distances,
     rotation_distance,
 )

@@ -8,16 +8,11 @@ from collections.abc import Sequence
 import torch
 from typing_extensions import override
 
-from repscape.compute.nuclear_norms import permuted_nuclear_norms
+from repscape.compute.nuclear_norms import nuclear_norm, permuted_nuclear_norms
 from repscape.errors import RepscapeError
 from repscape.measures.base import RowsMeasure
 
 _NEARLY_EQUAL = 1e-3
-
-
-def nuclear_norm(a: torch.Tensor, b: torch.Tensor) -> float:
-    """‖aᵀb‖_*, the largest ⟨aQ, b⟩ over rotations Q, for factors a (n × r) and b (n × r')."""
-    return float(torch.linalg.svdvals(a.T @ b).sum())
 
 
 def rotation_distance(a: torch.Tensor, b: torch.Tensor) -> float:
