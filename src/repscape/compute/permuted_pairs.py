@@ -10,13 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from repscape.compute.arrays import row_blocks
 from repscape.compute.gram import Matrix, PairSums
-from repscape.compute.threads import in_ranges
+from repscape.compute.threads import in_ranges, one_thread
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Integers = npt.NDArray[np.integer[Any]]
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -80,7 +87,10 @@ def permuted_pair_sums(
         left = every_left[block]
         row = {index: position for position, index in enumerate(left)}
         off = _off_diagonal(
-            [matrices[index] for index in left], [matrices[index] for index in right], orders
+            [matrices[index] for index in left],
+            [matrices[index] for index in right],
+            orders,
+            torch.get_num_threads(),
         )
         vectors = _vector_products(
             [matrices[index] for index in left], [matrices[index] for index in right], orders
@@ -119,12 +129,15 @@ def _assemble(a: Matrix, b: Matrix, sums: Sequence[torch.Tensor]) -> PairSums:
     )
 
 
+@one_thread()
 def _off_diagonal(
-    left: Sequence[Matrix], right: Sequence[Matrix], orders: torch.Tensor
+    left: Sequence[Matrix], right: Sequence[Matrix], orders: torch.Tensor, threads: int
 ) -> torch.Tensor:
-    """Σ_{i≠j} A_ij B_π(i)π(j) for all A in `left`, B in `right` and orders π; (R, L, L')."""
-    from repscape.compute.compiled_permuted import gather_lower
+    """Σ_{i≠j} A_ij B_π(i)π(j) for all A in `left`, B in `right` and orders π; (R, L, L').
 
+    The entries are moved by `threads`. The products are too small to share out: the threads of
+    the library would be waiting for the next one, on the cores that move entries meanwhile.
+    """
     n, count = left[0].n, len(orders)
     out = torch.zeros(count, len(left), len(right), dtype=torch.float64)
     at_once = max(1, min(count, _WIDE // len(right)))
@@ -136,13 +149,29 @@ def _off_diagonal(
         moved = torch.empty(len(right), at_once, size, dtype=torch.float64)
         for block in row_blocks(count, at_once):
             chosen = orders[block].numpy()
-            for position, matrix in enumerate(whole):
-                arrays = (matrix, chosen, first, last, moved[position].numpy())
-                in_ranges(gather_lower, len(chosen), *arrays)
+            in_ranges(
+                _gather_each, len(whole), whole, chosen, first, last, moved.numpy(), threads=threads
+            )
             flat = moved[:, : len(chosen)].flatten(end_dim=1)
             products = (kept @ flat.T).view(len(left), len(right), len(chosen))
             out[block] += products.permute(2, 0, 1)
     return out.mul_(2.0)
+
+
+def _gather_each(
+    start: int,
+    stop: int,
+    matrices: Sequence[Floats],
+    orders: Integers,
+    first: int,
+    last: int,
+    out: Floats,
+) -> None:
+    """`gather_lower` of the matrices start … stop: each call is too short for a thread's own."""
+    from repscape.compute.compiled_permuted import gather_lower
+
+    for position in range(start, stop):
+        gather_lower(0, len(orders), matrices[position], orders, first, last, out[position])
 
 
 def _lower_chunks(n: int, entries: int) -> Iterator[tuple[int, int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -48,25 +48,42 @@ def iterate_nulls(
     """Yield every pair with its null, or why there is none, in an order of its own.
 
     The same permutations serve all pairs. States, with what permuting them holds, are prepared
-    once if they fit into `memory_limit` together; otherwise blocks of them take turns. A null
+    once if they fit into `memory_limit` together; otherwise blocks of them take turns, and those
+    that two blocks share stay. A null
     holds its permuted scores: who keeps them all keeps pairs × permutations numbers.
     """
     at_once = max(1, memory_limit // (_SCORE_BYTES * (1 + permutations.count)))
+    states: dict[int, Any] = {}
     for block in _blocks(measure, values, pairs, memory_limit):
-        used = sorted({index for pair in block for index in pair})
-        states = {index: _state(measure, values[index], labels[index]) for index in used}
-        broken = {i: state for i, state in states.items() if isinstance(state, RepscapeError)}
-        usable = [index for index in used if index not in broken]
-        at = {index: position for position, index in enumerate(usable)}
-        kept = [states[index] for index in usable]
-        scored = [pair for pair in block if pair[0] in at and pair[1] in at]
-        for part in row_blocks(len(scored), at_once):
-            places = [(at[a], at[b]) for a, b in scored[part]]
-            nulls = nulls_of(measure, kept, places, permutations, memory_limit)
-            yield from zip(scored[part], nulls, strict=True)
-        for a, b in block:
-            if a in broken or b in broken:
-                yield (a, b), broken[a] if a in broken else broken[b]
+        used = {index for pair in block for index in pair}
+        for index in states.keys() - used:
+            del states[index]
+        for index in sorted(used - states.keys()):
+            states[index] = _state(measure, values[index], labels[index])
+        yield from _nulls_of_block(measure, states, block, permutations, memory_limit, at_once)
+
+
+def _nulls_of_block(
+    measure: Measure[Any],
+    states: Mapping[int, Any],
+    block: Pairs,
+    permutations: Permutations,
+    memory_limit: int,
+    at_once: int,
+) -> Iterator[tuple[tuple[int, int], Null | RepscapeError]]:
+    """The nulls of all pairs of a block; `states` are those of its representations."""
+    broken = {i: state for i, state in states.items() if isinstance(state, RepscapeError)}
+    usable = sorted(states.keys() - broken.keys())
+    at = {index: position for position, index in enumerate(usable)}
+    kept = [states[index] for index in usable]
+    scored = [pair for pair in block if pair[0] in at and pair[1] in at]
+    for part in row_blocks(len(scored), at_once):
+        places = [(at[a], at[b]) for a, b in scored[part]]
+        nulls = nulls_of(measure, kept, places, permutations, memory_limit)
+        yield from zip(scored[part], nulls, strict=True)
+    for a, b in block:
+        if a in broken or b in broken:
+            yield (a, b), broken[a] if a in broken else broken[b]
 
 
 def _state(

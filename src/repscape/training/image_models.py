@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from repscape.compute.threads import one_thread
 from repscape.data.digits import digits
 from repscape.extras import import_extra
-from repscape.training.pretraining import PretrainingRecipe, one_thread
+from repscape.training.pretraining import PretrainingRecipe
 
 _PURPOSE = "training a small ImageGPT"
 

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from repscape.compute.threads import one_thread
 from repscape.errors import InvalidParameterError, UnknownNameError, did_you_mean
 from repscape.extras import import_extra
 
@@ -248,17 +249,6 @@ def _rate(step: int, steps: int) -> float:
     if step < warm:
         return (step + 1) / warm
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread inside: sums are split by the number of threads, which changes the last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

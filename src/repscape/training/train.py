@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from repscape.compute.threads import one_thread
 from repscape.errors import InvalidParameterError
 from repscape.training.networks import IMAGE_SHAPE, Network, build, initialise
 from repscape.training.objectives import CLASSES, Objective, get_objective
@@ -124,7 +124,7 @@ def train(
         or if the loss stops being finite.
     """
     _check_data(recipe, images, labels)
-    with _one_thread(), torch.device("cpu"), torch.enable_grad():
+    with one_thread(), torch.device("cpu"), torch.enable_grad():
         network, generator = _begin(recipe)
         objective = get_objective(recipe.objective)
         optimizer = torch.optim.AdamW(
@@ -186,17 +186,6 @@ def _rate(step: int, steps: int) -> float:
     if step < warm:
         return (step + 1) / (warm + 1)
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    # Sums are split by the number of threads, so that it would change the last bits.
-    before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _check_data(recipe: TrainingRecipe, images: Tensor, labels: Tensor) -> None:
