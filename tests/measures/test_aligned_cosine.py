@@ -43,3 +43,18 @@ def test_refuses_a_rotation_that_is_not_unique() -> None:
     x, y = q[:, [1, 2]] + q[:, [3]], np.hstack([q[:, [1]] + q[:, [3]], q[:, [4]]])
     with pytest.raises(UndefinedScoreError, match="not unique"):
         compare(x, y, "aligned_cosine")
+
+
+def test_a_direction_that_is_rounding_decides_nothing() -> None:
+    """A layer norm leaves both sides, centred, a direction of the size of float32's rounding."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(200, 6))
+    y = x @ rng.normal(size=(6, 6)) + rng.normal(size=(200, 6))
+    joined = np.hstack([np.ones((200, 1)), x, y, rng.normal(size=(200, 2))])
+    q, _ = np.linalg.qr(joined)
+    with_dust = [np.hstack([z, 1e-7 * q[:, [column]]]) for z, column in ((x, -2), (y, -1))]
+    got = compare(*with_dust, "aligned_cosine").value
+    assert got == pytest.approx(compare(x, y, "aligned_cosine").value, abs=1e-10)
+    large = [np.hstack([z, 1e-2 * q[:, [column]]]) for z, column in ((x, -2), (y, -1))]
+    with pytest.raises(UndefinedScoreError, match="not unique"):
+        compare(*large, "aligned_cosine")

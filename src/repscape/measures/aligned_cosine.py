@@ -31,7 +31,7 @@ class AlignedCosine(RowsMeasure):
 
     spec: ClassVar = MeasureSpec(
         name="aligned_cosine",
-        version=1,
+        version=2,
         family="alignment",
         kind="similarity",
         range=(-1.0, 1.0),
@@ -82,17 +82,26 @@ class AlignedCosine(RowsMeasure):
     def compare(self, a: torch.Tensor, b: torch.Tensor) -> float:
         u, values, vt = torch.linalg.svd(a.T @ b, full_matrices=False)
         left, right = a @ u, b @ vt.T
-        _check_unique(left, right, values)
-        products = (left * right).sum(dim=1)
-        return float((products / (a.norm(dim=1) * b.norm(dim=1))).mean())
+        lengths = a.norm(dim=1) * b.norm(dim=1)
+        _check_unique(left, right, values, lengths)
+        return float(((left * right).sum(dim=1) / lengths).mean())
 
 
-def _check_unique(left: torch.Tensor, right: torch.Tensor, values: torch.Tensor) -> None:
-    """Refuse a rotation that is free to turn directions that both sides really have."""
+_UNDECIDED = 1e-10
+"""So much of the score may depend on a rotation that the data do not decide."""
+
+
+def _check_unique(
+    left: torch.Tensor, right: torch.Tensor, values: torch.Tensor, lengths: torch.Tensor
+) -> None:
+    """Refuse a rotation that is free to turn directions that both sides really have.
+
+    Those whose rows are too short to matter may turn: a layer norm in float32 leaves one.
+    """
     rounding = torch.finfo(torch.float64).eps * max(left.shape)
     free = values <= rounding * values[0]
-    lengths_a, lengths_b = left[:, free].norm(dim=0), right[:, free].norm(dim=0)
-    if bool(((lengths_a > rounding) & (lengths_b > rounding)).any()):
+    undecided = (left[:, free].norm(dim=1) * right[:, free].norm(dim=1) / lengths).mean()
+    if float(undecided) > _UNDECIDED:
         raise UndefinedScoreError(
             f"{int(free.sum())} directions of the two sides are uncorrelated, so the best rotation "
             "is not unique and the cosines depend on the choice: use procrustes"
