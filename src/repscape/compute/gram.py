@@ -17,6 +17,8 @@ from typing import Protocol
 
 import torch
 
+from repscape.compute.arrays import row_blocks
+from repscape.compute.mapped import mapped_empty
 from repscape.compute.memory import show_bytes
 from repscape.compute.rows import Rows
 from repscape.compute.tile_groups import Division, Tile, upper_tiles
@@ -24,6 +26,7 @@ from repscape.errors import MemoryLimitError
 
 TILE_ROWS = 512
 SMALLEST_TILE_ROWS = 16
+_STRIP_ROWS = 64
 DENSE_ROWS = 2048
 """Up to this n a prepared matrix may be kept whole (32 MiB in float64)."""
 
@@ -97,8 +100,12 @@ class Matrix:
     def dense(self) -> torch.Tensor:
         """The whole matrix less the pivot, with a zero diagonal, in float64."""
         everything = slice(0, self.n)
-        shifted = self.tile(everything, everything).double() - self.pivot
-        return shifted.fill_diagonal_(0.0)
+        products = None if self.rows is None else self.rows.all_products()
+        shifted = mapped_empty((self.n, self.n), torch.float64, self.diagonal.device)
+        for strip in row_blocks(self.n, _STRIP_ROWS):
+            some = None if products is None else products[strip]
+            shifted[strip] = self.tile(strip, everything, some)
+        return shifted.sub_(self.pivot).fill_diagonal_(0.0)
 
     @cached_property
     def dense_row_sums(self) -> torch.Tensor:
