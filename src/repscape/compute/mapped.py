@@ -8,9 +8,12 @@ by as much again. A mapping of its own does not: it is returned with the array.
 
 from __future__ import annotations
 
+import ctypes
 import math
 import mmap
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import torch
 
@@ -26,3 +29,22 @@ def mapped_empty(
     if torch.device(device).type != "cpu" or size < _SMALLEST:
         return torch.empty(*shape, dtype=dtype, device=device)
     return torch.frombuffer(mmap.mmap(-1, size), dtype=dtype).view(*shape)
+
+
+def return_freed() -> None:
+    """Give back to the system what the allocator has kept of what was freed.
+
+    For after many temporaries and before memory is taken for long. It takes some milliseconds,
+    changes no setting, and does nothing where the C library is not glibc.
+    """
+    trim = _trim()
+    if trim is not None:
+        trim(0)
+
+
+@cache
+def _trim() -> Any:
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # another C library, or Windows
+        return None
