@@ -2,8 +2,8 @@
 
 The engine is the standard library's `multiprocessing`: one process for each place, with a pipe of
 its own, so that a process that dies (killed, out of memory) takes only its own task with it. The
-`ProcessPoolExecutor` of Python 3.11 would not do: of a task that it is handed while its process dies
-nothing is ever heard again.
+`ProcessPoolExecutor` of Python 3.11 would not do: a task that it is handed while its process dies
+is never heard of again.
 """
 
 from __future__ import annotations
