@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from repscape.compute.arrays import row_blocks
-from repscape.compute.gram import Matrix, PairSums
+from repscape.compute.gram import PairSums
+from repscape.compute.matrix import Matrix
 from repscape.compute.threads import in_ranges, one_thread
 
 if TYPE_CHECKING:
