@@ -18,6 +18,7 @@ PATIENCE_SECONDS = 3.0
 _STALLED_SECONDS = 15.0
 _BELIEVED_SECONDS = 60.0
 _LAST: dict[str, tuple[float, bool]] = {}
+_ONE_AT_A_TIME = threading.RLock()
 
 
 @contextmanager
@@ -27,21 +28,25 @@ def hub_or_cache() -> Iterator[None]:
     Then only what is on this machine is looked at; its own client would try for half a minute,
     for every file anew. `HF_HUB_OFFLINE` is honoured. A download from elsewhere that stalls for
     15 seconds is given up.
+
+    The clients of the hub (transformers, timm, OpenCLIP, datasets) share no option for either, so
+    two settings of the process hold within it; threads take turns, and find them as they were.
     """
     if importlib.util.find_spec("huggingface_hub") is None:
         yield
         return
     from huggingface_hub import constants
 
-    known = constants.HF_HUB_OFFLINE
-    patience = socket.getdefaulttimeout()
-    constants.HF_HUB_OFFLINE = known or not answers(constants.ENDPOINT)
-    socket.setdefaulttimeout(_STALLED_SECONDS if patience is None else patience)
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = known
-        socket.setdefaulttimeout(patience)
+    with _ONE_AT_A_TIME:
+        known = constants.HF_HUB_OFFLINE
+        patience = socket.getdefaulttimeout()
+        constants.HF_HUB_OFFLINE = known or not answers(constants.ENDPOINT)
+        socket.setdefaulttimeout(_STALLED_SECONDS if patience is None else patience)
+        try:
+            yield
+        finally:
+            constants.HF_HUB_OFFLINE = known
+            socket.setdefaulttimeout(patience)
 
 
 def answers(url: str) -> bool:

@@ -189,5 +189,7 @@ def test_compare_a_model_with_a_file_and_with_itself(repscape, models, texts, tm
     assert json.loads(done.out)["scores"][0]["value"] == pytest.approx(0, abs=1e-6)
     twice = repscape("compare", models["gpt2"], models["gpt2"], *ask)
     assert json.loads(twice.out)["scores"][0]["value"] == pytest.approx(0, abs=1e-6)
-    alone = repscape("compare", out / "block.1.npz", out / "block.1.npz", "-l", "block.1")
-    assert (alone.code, "give --data" in alone.err) == (2, True)
+    alone = ["compare", out / "block.1.npz", out / "block.1.npz"]
+    for extra in (["-l", "block.1"], ["--devices", "cpu,cpu:0"]):
+        refused = repscape(*alone, *extra)
+        assert (refused.code, "give --data" in refused.err) == (2, True)

@@ -73,6 +73,7 @@ def compare(
     on_error: sources.Bad = sources.OnError.stop,
     batch_size: sources.BatchSize = None,
     device: sources.Device = None,
+    devices: sources.Devices = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Score how alike two representations, or two models, are.
@@ -107,7 +108,8 @@ def compare(
         None if interval is None else interval.value,
     )
     if data is None:
-        _only_with_data(layers, pooling, store, data_option, first, random, per_class, batch_size)
+        samples = (data_option, first, random, per_class, batch_size)
+        _only_with_data(layers, pooling, store, *samples, device, devices)
         first_side, second_side = _from_file(a), _from_file(b)
     else:
         ask = Extracting(
@@ -118,6 +120,7 @@ def compare(
             on_error.value,
             batch_size,
             device,
+            sources.chosen_devices(device, devices),
         )
         first_side, second_side = ask.layers_of(a), ask.layers_of(b)
     reps = [*first_side.values(), *second_side.values()]
@@ -167,7 +170,8 @@ def _named(
 def _only_with_data(*given: object) -> None:
     if any(value is not None for value in given):
         raise InvalidParameterError(
-            "--layers, --pooling, --store and the choice of samples are for models: give --data"
+            "--layers, --pooling, --store, --device and the choice of samples are for models: give "
+            "--data"
         )
 
 

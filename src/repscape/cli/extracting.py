@@ -24,6 +24,7 @@ class Extracting:
     on_error: str
     batch_size: int | None
     device: str | None
+    devices: list[str] | str | None
 
     def layers_of(self, name: str) -> dict[str, Representation]:
         """The layers by `model:layer`: those asked for, or the last; or what is in a file."""
@@ -33,7 +34,7 @@ class Extracting:
 
         if Path(name.partition("::")[0]).is_file():
             return {name: load(name)}
-        model = sources.open_model(name, None, self.device)
+        model = sources.open_model(name, None, "cpu" if self.devices else self.device)
         with sources.progress(name, self.data.name) as progress:
             found = extract(
                 model,
@@ -43,6 +44,7 @@ class Extracting:
                 store=None if self.store is None else Store(self.store),
                 batch_size=self.batch_size,
                 on_error=self.on_error,
+                devices=self.devices,
                 progress=progress,
             )
         return {f"{name}:{layer}": rep for layer, rep in found.items()}

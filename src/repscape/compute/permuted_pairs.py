@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from repscape.compute.arrays import row_blocks
-from repscape.compute.gram import Matrix, PairSums
+from repscape.compute.gram import PairSums
 from repscape.compute.mapped import mapped_empty
+from repscape.compute.matrix import Matrix
 from repscape.compute.threads import in_ranges, one_thread
 
 if TYPE_CHECKING:

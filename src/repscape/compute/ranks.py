@@ -24,6 +24,7 @@ from repscape.compute.order import (
     distinct,
     histogram,
     order_statistics,
+    pick,
     sampled_entries,
     upper_tiles,
 )
@@ -62,14 +63,15 @@ def _select(
 ) -> tuple[float, float] | None:
     """The squared distances at the positions if both lie in [low, high], in one compiled pass."""
     from repscape.compute.compiled_ranks import collect_between
+    from repscape.compute.compiled_tiles import flat_rows
 
     norms = rows.squared_norms.numpy()
     room = np.empty(KEPT_VALUES + TILE_ROWS)
     below = held = 0
     for i, j in upper_tiles(rows.n):
-        products = rows.products(i, j).numpy()
+        products = flat_rows(rows.products(i, j))
         under, inside = collect_between(
-            products, norms[i], norms[j], i == j, low, high, room[held:]
+            *products, norms[i], norms[j], i == j, low, high, room[held:]
         )
         if inside < 0:
             return None
@@ -77,8 +79,7 @@ def _select(
     first, second = (position - below for position in positions)
     if first < 0 or second >= held:
         return None
-    chosen = np.partition(room[:held], (first, second))
-    return float(chosen[first]), float(chosen[second])
+    return pick(torch.from_numpy(room[:held]), (first, second))
 
 
 def settle(distances: torch.Tensor) -> torch.Tensor:

@@ -43,7 +43,7 @@ def digest_of_weights(module: torch.nn.Module) -> str:
     )
     for name, tensor in sorted(tensors, key=lambda pair: pair[0]):
         digest.update(f"\x1e{name}\x1f{tensor_header(name, tensor)}\x1f".encode())
-        digest.update(_bytes(tensor))
+        digest.update(tensor_bytes(tensor))
     return digest.hexdigest()[:_DIGEST_CHARACTERS]
 
 
@@ -57,7 +57,8 @@ def tensor_header(name: str, tensor: torch.Tensor) -> str:
     return f"{tensor.dtype}{tuple(tensor.shape)}"
 
 
-def _bytes(tensor: torch.Tensor) -> memoryview:
+def tensor_bytes(tensor: torch.Tensor) -> memoryview:
+    """The bytes of the values of a tensor, row by row."""
     flat = tensor.detach().cpu().contiguous().flatten()
     return flat.view(torch.uint8).numpy().data
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from repscape.data.load_data import load_data
 from repscape.data.source import DataSource
 from repscape.errors import RepscapeError
-from repscape.extract.models.base import load_model
-from repscape.extract.models.weights import digest_of_folder
+from repscape.extract.models.base import model_revision as revision_by_name
 from repscape.hub import without_progress_bars
 from repscape.studies.study import Data, Model, Study
-
-_COMMIT = re.compile("[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -70,23 +65,9 @@ def plain_subset(data: Data) -> dict[str, Any] | None:
 def model_revision(study: Study, model: Model) -> str | Unresolved:
     """Find the content revision of a model that `load_model` loads."""
     try:
-        known = _known_revision(model)
-        if known is not None:
-            return known
         if model.source.startswith("hf:"):
             without_progress_bars()
-        return load_model(model.source, **model.options).revision
+        return revision_by_name(model.source, **model.options)
     except (RepscapeError, OSError, ImportError) as problem:
         place = study.source.place([*model.path, "model"])
         return Unresolved("model", model.name, str(problem), place)
-
-
-def _known_revision(model: Model) -> str | None:
-    """What `load_model` will say, where that is known without loading weights."""
-    prefix, _, location = model.source.partition(":")
-    pretrained = model.options.get("pretrained", True)
-    folder = Path(location if prefix == "hf" else model.source).expanduser()
-    if pretrained and folder.is_dir():
-        return digest_of_folder(folder)
-    commit = str(model.options.get("revision", ""))
-    return commit if prefix == "hf" and pretrained and _COMMIT.fullmatch(commit) else None

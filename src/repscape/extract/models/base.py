@@ -168,6 +168,7 @@ class LoadedModel(ABC):
 
 
 Loader: TypeAlias = Callable[..., LoadedModel]
+Reviser: TypeAlias = Callable[[str, str, Mapping[str, Any]], str | None]
 
 
 @dataclass(frozen=True)
@@ -177,20 +178,24 @@ class ModelSource:
     prefix: str
     load: Loader
     summary: str
+    revise: Reviser | None = None
 
 
 _SOURCES: dict[str, ModelSource] = {}
 
 
-def model_source(prefix: str, summary: str) -> Callable[[Loader], Loader]:
+def model_source(
+    prefix: str, summary: str, revise: Reviser | None = None
+) -> Callable[[Loader], Loader]:
     """Decorator: `load(name, written, *, …)` loads the models whose names begin with `prefix:`.
 
     `name` is what follows the prefix and `written` all that the user wrote; the keyword-only
-    parameters are the options.
+    parameters are the options. `revise(name, written, options)` gives the revision that the
+    loaded model will have, or None where that takes loading it.
     """
 
     def register(load: Loader) -> Loader:
-        _SOURCES[prefix] = ModelSource(prefix, load, summary)
+        _SOURCES[prefix] = ModelSource(prefix, load, summary, revise)
         return load
 
     return register
@@ -242,6 +247,35 @@ def load_model(name: str | torch.nn.Module, **options: Any) -> LoadedModel:
         return source.load(name, None, **options)
     source, rest = check_name(name, options)
     return source.load(rest, name, **options)
+
+
+def model_revision(name: str, **options: Any) -> str:
+    """The content revision that `load_model(name, **options)` would give, found cheaply.
+
+    Of what comes from the hub the commit is looked up, of files of weights a digest is taken;
+    neither builds the network. Only where there is no other way the model is loaded: untrained
+    weights, functions of one's own without `revision=`, published weights that are not on this
+    machine yet.
+
+    Parameters
+    ----------
+    name : str
+    options
+        Those of `load_model`.
+
+    Returns
+    -------
+    str
+        A commit or a digest: part of the key of whatever is extracted from the model.
+
+    Raises
+    ------
+    UnknownNameError, InvalidParameterError, MissingExtraError, UnavailableModelError
+        See `load_model`.
+    """
+    source, rest = check_name(name, options)
+    known = None if source.revise is None else source.revise(rest, name, options)
+    return load_model(name, **options).revision if known is None else known
 
 
 def check_name(name: str, options: Mapping[str, Any]) -> tuple[ModelSource, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 from safetensors import SafetensorError
 
@@ -35,6 +36,29 @@ def hub_errors(written: str, remote: bool = True) -> Iterator[None]:
         ) from problem
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as problem:
         raise UnavailableModelError(f"model {written!r}: {_reason(problem)}") from problem
+
+
+def commit_on_hub(repository: str, files: Sequence[str], revision: str | None = None) -> str | None:
+    """The commit at which a repository of the hub, or of its cache, is read; within `hub_errors`.
+
+    It is asked for with the first of `files` that the repository has; None if it has none.
+    """
+    import huggingface_hub as hub
+    from huggingface_hub import constants, errors
+
+    for file in files:
+        if constants.HF_HUB_OFFLINE:
+            found = hub.try_to_load_from_cache(repository, file, revision=revision)
+            if isinstance(found, str):
+                parts = Path(found).parts
+                return parts[parts.index("snapshots") + 1]
+            continue
+        try:
+            url = hub.hf_hub_url(repository, file, revision=revision)
+            return hub.get_hf_file_metadata(url).commit_hash
+        except errors.RemoteEntryNotFoundError:
+            continue
+    return None
 
 
 def _reason(problem: Exception) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from repscape.extract.models.base import (
     chosen_dtype,
     model_source,
 )
-from repscape.extract.models.downloads import hub_errors
+from repscape.extract.models.downloads import commit_on_hub, hub_errors
 from repscape.extract.models.hf_images import image_model
 from repscape.extract.models.hf_texts import text_model
 from repscape.extract.models.hf_towers import Tower, choose_tower
@@ -51,8 +51,26 @@ class Place:
         """What every `from_pretrained` is given."""
         return {"revision": self.revision, "trust_remote_code": self.trust_remote_code}
 
+    def commit(self, written: str, file: str) -> str | None:
+        """The commit of the repository, looked up with a file that it has."""
+        if _COMMIT.fullmatch(self.revision or ""):
+            return self.revision
+        with hub_errors(written):
+            return commit_on_hub(self.path, (file,), self.revision)
 
-@model_source("hf", "Hugging Face transformers: hf:Qwen/Qwen3-0.6B, or a folder of save_pretrained")
+
+def _revise(name: str, written: str, options: Mapping[str, Any]) -> str | None:
+    """The digest of the folder, or the commit of the hub; untrained weights have to be drawn."""
+    if not options.get("pretrained", True):
+        return None
+    trust = options.get("trust_remote_code", False)
+    place = checked_place(name, options.get("revision"), trust)
+    return digest_of_folder(place.folder) if place.folder else place.commit(written, "config.json")
+
+
+@model_source(
+    "hf", "Hugging Face transformers: hf:Qwen/Qwen3-0.6B, or a folder of save_pretrained", _revise
+)
 def load(
     name: str,
     written: str,

@@ -26,15 +26,16 @@ from repscape.extract.models.base import (
     chosen_dtype,
     model_source,
 )
-from repscape.extract.models.downloads import hub_errors
+from repscape.extract.models.downloads import commit_on_hub, hub_errors
 from repscape.extract.models.hf_towers import Tower
 from repscape.extract.models.images import ImageModel, counts_prefix, described, square
 from repscape.extract.models.structure import find_stacks, name_layers, watch
-from repscape.extract.models.weights import FILES, load_into
+from repscape.extract.models.weights import FILES, digest_of_file, load_into
 from repscape.extract.revision import digest_of_weights
 from repscape.extras import import_extra
 
 _FEATURES = {"features": "features"}
+_ON_HUB = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin", "open_clip_config.json")
 
 
 class _OpenClipTower(Tower):
@@ -96,7 +97,27 @@ class OpenClipText(LoadedModel):
         return {**name_layers(self.module, calls, placed), **_FEATURES}
 
 
-@model_source("open_clip", "OpenCLIP: open_clip:ViT-B-32/laion2b_s34b_b79k")
+def _revise(name: str, written: str, options: Mapping[str, Any]) -> str | None:
+    """The digest of the user's file of weights, or the commit of the published ones.
+
+    Beside it stands the architecture, since two may share a repository.
+    """
+    library = import_extra("open_clip", "vision", f"the model {written!r}")
+    weights, pretrained = options.get("weights"), options.get("pretrained", True)
+    architecture, _, tag = name.partition("/")
+    _check_names(library, architecture, tag, weights, pretrained, written)
+    if weights is not None:
+        return digest_of_file(weights, "open_clip", architecture)
+    place = library.get_pretrained_cfg(architecture, tag).get("hf_hub") if pretrained else None
+    if not place:
+        return None
+    repository, _, file = place.rpartition("/")
+    with hub_errors(written):
+        commit = commit_on_hub(repository, (file,) if file else _ON_HUB)
+    return None if commit is None else f"{commit} {architecture}"
+
+
+@model_source("open_clip", "OpenCLIP: open_clip:ViT-B-32/laion2b_s34b_b79k", _revise)
 def load(
     name: str,
     written: str,
@@ -150,9 +171,10 @@ def load(
     placed = chosen_device(device)
     module = _OpenClipTower(model, tower).eval().to(device=placed, dtype=chosen_dtype(dtype))
     includes = counts_prefix(special_tokens)
+    asked = {"weights": weights, "pretrained": pretrained}
     common: dict[str, Any] = {
         "name": written,
-        "revision": digest_of_weights(model),
+        "revision": _revise(name, written, asked) or digest_of_weights(model),
         "module": module,
         "device": placed,
         "tags": {"architecture": architecture, "weights": tag or "own"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,7 +14,13 @@ from repscape.extract.models import module as own_module
 from repscape.extract.models.base import LoadedModel, model_source
 
 
-@model_source("python", "a function of your own: python:package.module:function")
+def _revise(name: str, written: str, options: Mapping[str, Any]) -> str | None:
+    """What the user says; otherwise the function has to be called."""
+    revision = options.get("revision")
+    return None if revision is None else str(revision)
+
+
+@model_source("python", "a function of your own: python:package.module:function", _revise)
 def load(
     name: str,
     written: str,
@@ -35,13 +42,15 @@ def load(
         `LoadedModel`, which is taken as it is.
     arguments : mapping, optional
         Keyword arguments of the function.
-    modality, preprocessing, revision, device, dtype
+    revision : str, optional
+        What names the content; then planning a study need not call the function.
+    modality, preprocessing, device, dtype
         See `module.load`.
     """
     path, _, function = name.partition(":")
     made = _function(path, function, written)(**(arguments or {}))
     if isinstance(made, LoadedModel):
-        return made
+        return made if revision is None else replace(made, revision=revision)
     module, preprocess = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not isinstance(module, torch.nn.Module):
         raise InvalidParameterError(

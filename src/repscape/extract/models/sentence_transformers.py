@@ -16,7 +16,7 @@ from repscape.extract.models.downloads import hub_errors
 from repscape.extract.models.hf import Place, checked_place, quiet, tags_of
 from repscape.extract.models.hf_texts import TextModel, text_model
 from repscape.extract.models.text_inputs import TextOptions
-from repscape.extract.models.weights import digest_of_text
+from repscape.extract.models.weights import digest_of_text, digest_of_tree
 from repscape.extract.revision import digest_of_weights
 from repscape.extras import import_extra
 
@@ -56,8 +56,22 @@ class SentenceModel(TextModel):
         return {**super()._find_aliases(), _SENTENCE: _SENTENCE}
 
 
+def _revise(name: str, written: str, options: Mapping[str, Any]) -> str | None:
+    """The digest of the folder, or the commit of the hub."""
+    trust = options.get("trust_remote_code", False)
+    place = _place(name, options.get("revision"), trust)
+    return digest_of_tree(place.folder) if place.folder else place.commit(written, "modules.json")
+
+
+def _place(name: str, revision: str | None, trust: bool) -> Place:
+    own = "sentence-transformers/" if "/" not in name and not Path(name).is_dir() else ""
+    return checked_place(own + name, revision, trust)
+
+
 @model_source(
-    "sentence-transformers", "sentence-transformers: sentence-transformers:all-MiniLM-L6-v2"
+    "sentence-transformers",
+    "sentence-transformers: sentence-transformers:all-MiniLM-L6-v2",
+    _revise,
 )
 def load(
     name: str,
@@ -85,8 +99,7 @@ def load(
     """
     library = import_extra("sentence_transformers", "hub", f"the model {written!r}")
     transformers = import_extra("transformers", "hub", f"the model {written!r}")
-    own = "sentence-transformers/" if "/" not in name and not Path(name).is_dir() else ""
-    place = checked_place(own + name, revision, trust_remote_code)
+    place = _place(name, revision, trust_remote_code)
     placed = chosen_device(device)
     with hub_errors(written, place.folder is None), quiet(transformers):
         encoder = library.SentenceTransformer(
@@ -103,9 +116,10 @@ def load(
     )
     default = encoder.prompts.get(encoder.default_prompt_name, "")
     chosen = default if prompt is None else prompt
+    asked = {"revision": revision, "trust_remote_code": trust_remote_code}
     facts: dict[str, Any] = {
         "name": written,
-        "revision": _revision(place, first, encoder),
+        "revision": _revise(name, written, asked) or digest_of_weights(encoder),
         "device": placed,
         "tags": tags_of(first.config, first),
         "base": SentenceEncoder(encoder),
@@ -116,11 +130,6 @@ def load(
     with hub_errors(written, place.folder is None):
         model = text_model(transformers, first, place, options, facts)
     return replace(model, prompt=chosen)  # type: ignore[call-arg]
-
-
-def _revision(place: Place, first: Any, encoder: nn.Module) -> str:
-    commit = getattr(first.config, "_commit_hash", None)
-    return str(commit) if commit and place.folder is None else digest_of_weights(encoder)
 
 
 def _described(encoder: Any) -> str:

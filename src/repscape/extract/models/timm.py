@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ from repscape.extract.models.base import (
     chosen_dtype,
     model_source,
 )
-from repscape.extract.models.downloads import hub_errors
+from repscape.extract.models.downloads import commit_on_hub, hub_errors
 from repscape.extract.models.images import (
     ImageModel,
     classifier_aliases,
@@ -22,12 +24,49 @@ from repscape.extract.models.images import (
     described,
     square,
 )
-from repscape.extract.models.weights import load_into
+from repscape.extract.models.weights import digest_of_file, load_into
 from repscape.extract.revision import digest_of_weights
 from repscape.extras import import_extra
 
+_FILES = ("model.safetensors", "pytorch_model.bin", "config.json")
+_ON_HUB = ("hf-hub:", "hf_hub:")
 
-@model_source("timm", "PyTorch Image Models: timm:vit_small_patch14_dinov2.lvd142m")
+
+def _revise(name: str, written: str, options: Mapping[str, Any]) -> str | None:
+    """The digest of the user's file of weights, or the commit of the published ones.
+
+    Beside it stands the architecture, since two may share a repository.
+    """
+    library = _library(name, written)
+    arguments = options.get("arguments") or {}
+    printed = json.dumps(arguments, sort_keys=True, default=repr) if arguments else ""
+    weights = options.get("weights")
+    if weights is not None:
+        return digest_of_file(weights, "timm", name, printed)
+    if not options.get("pretrained", True):
+        return None
+    architecture, repository, files = _published(library, name)
+    if repository is None:
+        return None
+    repository, _, at = repository.partition("@")
+    with hub_errors(written):
+        commit = commit_on_hub(repository, files, at or None)
+    return None if commit is None else " ".join(filter(None, [commit, architecture, printed]))
+
+
+def _published(library: Any, name: str) -> tuple[str, str | None, tuple[str, ...]]:
+    """The full name of an architecture, and the repository and files of its weights."""
+    if name.startswith(_ON_HUB):
+        return "", name.partition(":")[2], _FILES
+    config = library.models.get_pretrained_cfg(name)
+    if config is None:
+        return name, None, ()
+    full = ".".join(filter(None, [config.architecture, config.tag]))
+    files = (config.hf_hub_filename,) if config.hf_hub_filename else _FILES
+    return full, config.hf_hub_id, files
+
+
+@model_source("timm", "PyTorch Image Models: timm:vit_small_patch14_dinov2.lvd142m", _revise)
 def load(
     name: str,
     written: str,
@@ -59,10 +98,7 @@ def load(
     arguments : dict, optional
         Further arguments of `timm.create_model`, e.g. `{"img_size": 224}`.
     """
-    library = import_extra("timm", "vision", f"the model {written!r}")
-    if not library.is_model(name.partition(".")[0]) and not name.startswith(("hf-hub:", "hf_hub:")):
-        known = library.list_models()
-        raise UnknownNameError(f"model {written!r}: {did_you_mean(name.partition('.')[0], known)}")
+    library = _library(name, written)
     published = pretrained and weights is None
     with hub_errors(written, published), torch.random.fork_rng(devices=[]):
         torch.manual_seed(checked_seed(seed))
@@ -79,9 +115,10 @@ def load(
     prefix = getattr(module, "num_prefix_tokens", None)
     size = getattr(getattr(module, "patch_embed", None), "patch_size", None)
     count = str(sum(p.numel() for p in module.parameters()))
+    asked = {"weights": weights, "pretrained": pretrained, "arguments": arguments}
     return ImageModel(
         name=written,
-        revision=digest_of_weights(module),
+        revision=_revise(name, written, asked) or digest_of_weights(module),
         modality="image",
         module=module,
         preprocessing=described(transform, special_tokens),
@@ -93,6 +130,14 @@ def load(
         counts_prefix=counts_prefix(special_tokens),
         more_aliases=classifier_aliases(module, _classifier(module)),
     )
+
+
+def _library(name: str, written: str) -> Any:
+    library = import_extra("timm", "vision", f"the model {written!r}")
+    if not library.is_model(name.partition(".")[0]) and not name.startswith(_ON_HUB):
+        known = library.list_models()
+        raise UnknownNameError(f"model {written!r}: {did_you_mean(name.partition('.')[0], known)}")
+    return library
 
 
 def _classifier(module: Any) -> str | None:

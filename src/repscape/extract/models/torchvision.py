@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import torch
 
@@ -26,12 +29,24 @@ from repscape.extract.models.images import (
     described,
     square,
 )
-from repscape.extract.models.weights import FILES, load_into
+from repscape.extract.models.weights import FILES, digest_of_file, load_into
 from repscape.extract.revision import digest_of_weights
 from repscape.extras import import_extra
 
 
-@model_source("torchvision", "torchvision: torchvision:resnet50")
+def _revise(name: str, written: str, options: Mapping[str, Any]) -> str | None:
+    """The digest of the file of weights, if it is on this machine."""
+    weights = options.get("weights", "DEFAULT")
+    _, chosen = _weights(name, weights, written)
+    if weights.endswith(FILES):
+        return digest_of_file(weights, "torchvision", name)
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(chosen.url).path).name
+    if not options.get("pretrained", True) or not file.is_file():
+        return None
+    return digest_of_file(file, "torchvision", name)
+
+
+@model_source("torchvision", "torchvision: torchvision:resnet50", _revise)
 def load(
     name: str,
     written: str,
@@ -61,12 +76,8 @@ def load(
     special_tokens : {"include", "exclude"}
         Whether a class token counts when all positions are pooled.
     """
-    models = import_extra("torchvision", "vision", f"the model {written!r}").models
-    if name not in models.list_models():
-        raise UnknownNameError(f"model {written!r}: {did_you_mean(name, models.list_models())}")
+    models, chosen = _weights(name, weights, written)
     is_file = weights.endswith(FILES)
-    published = models.get_model_weights(name)
-    chosen = _chosen(published, "DEFAULT" if is_file else weights, written)
     remote = pretrained and not is_file
     with hub_errors(written, remote), torch.random.fork_rng(devices=[]):
         torch.manual_seed(checked_seed(seed))
@@ -77,9 +88,10 @@ def load(
     module = module.eval().to(device=placed, dtype=chosen_dtype(dtype))
     transform = chosen.transforms()
     count = str(sum(p.numel() for p in module.parameters()))
+    asked = {"weights": weights, "pretrained": pretrained}
     return ImageModel(
         name=written,
-        revision=digest_of_weights(module),
+        revision=_revise(name, written, asked) or digest_of_weights(module),
         modality="image",
         module=module,
         preprocessing=described(transform, special_tokens),
@@ -92,11 +104,17 @@ def load(
     )
 
 
-def _chosen(published: Any, weights: str, written: str) -> Any:
-    if weights not in published.__members__:
+def _weights(name: str, weights: str, written: str) -> tuple[Any, Any]:
+    """torchvision's models, and the published weights chosen; of a file the default ones."""
+    models = import_extra("torchvision", "vision", f"the model {written!r}").models
+    if name not in models.list_models():
+        raise UnknownNameError(f"model {written!r}: {did_you_mean(name, models.list_models())}")
+    published = models.get_model_weights(name)
+    chosen = "DEFAULT" if weights.endswith(FILES) else weights
+    if chosen not in published.__members__:
         hint = did_you_mean(weights, published.__members__)
         raise InvalidParameterError(f"weights={weights!r} for {written!r}: {hint}")
-    return published[weights]
+    return models, published[chosen]
 
 
 def _classifier(module: torch.nn.Module) -> str | None:

@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 
 from repscape.errors import UnavailableModelError, UnsafeFileError
+from repscape.extract.revision import tensor_bytes, tensor_header
 
 _DIGEST_CHARACTERS = 40
 _READ_BYTES = 2**22
@@ -23,14 +24,37 @@ SHAPES = ("config.json", "*.index.json")
 def digest_of_folder(folder: Path) -> str:
     """Return a digest of the weights and the configuration in a folder, whatever its name."""
     found = {path for pattern in (*WEIGHTS, *SHAPES) for path in folder.glob(pattern)}
-    return digest_of_files(sorted(found))
+    return _digest((path.name, path) for path in sorted(found))
 
 
-def digest_of_files(paths: Iterable[Path]) -> str:
-    """Return a digest of the names and bytes of files."""
+def digest_of_tree(folder: Path) -> str:
+    """Return a digest of all weights and settings in a folder and the folders in it."""
+    found = {path for pattern in (*WEIGHTS, "*.json") for path in folder.rglob(pattern)}
+    return _digest((path.relative_to(folder).as_posix(), path) for path in sorted(found))
+
+
+def digest_of_file(file: str | Path, *loaded_as: str) -> str:
+    """Return a digest of the weights in a file, whatever its format, and of what loads them.
+
+    Raises
+    ------
+    UnavailableModelError, UnsafeFileError
+        See `load_into`.
+    """
+    digest = hashlib.sha256("\x1d".join(loaded_as).encode())
+    for name, value in sorted(_state(Path(file).expanduser()).items()):
+        if isinstance(value, torch.Tensor):
+            digest.update(f"\x1e{name}\x1f{tensor_header(name, value)}\x1f".encode())
+            digest.update(tensor_bytes(value))
+        else:
+            digest.update(f"\x1e{name}\x1f{value!r}".encode())
+    return digest.hexdigest()[:_DIGEST_CHARACTERS]
+
+
+def _digest(named: Iterable[tuple[str, Path]]) -> str:
     digest = hashlib.sha256()
-    for path in paths:
-        digest.update(f"\x1e{path.name}\x1f{path.stat().st_size}\x1f".encode())
+    for name, path in named:
+        digest.update(f"\x1e{name}\x1f{path.stat().st_size}\x1f".encode())
         with path.open("rb") as file:
             while block := file.read(_READ_BYTES):
                 digest.update(block)
@@ -58,9 +82,6 @@ def load_into(module: torch.nn.Module, file: str) -> None:
         If it can only be read by executing code (a pickled object).
     """
     state = _state(Path(file).expanduser())
-    for wrapped in ("state_dict", "model"):
-        if isinstance(state.get(wrapped), dict):
-            state = state[wrapped]
     try:
         module.load_state_dict(state)
     except (RuntimeError, TypeError, AttributeError) as problem:
@@ -69,7 +90,21 @@ def load_into(module: torch.nn.Module, file: str) -> None:
         ) from problem
 
 
-def _state(path: Path) -> Any:
+def _state(path: Path) -> dict[str, Any]:
+    """The names and tensors of a file, also where they stand within another dictionary."""
+    state = _read(path)
+    if not isinstance(state, dict):
+        raise UnavailableModelError(
+            f"{path}: it holds a {type(state).__name__}, not the names and tensors of weights: "
+            "torch.save(module.state_dict(), file)"
+        )
+    for wrapped in ("state_dict", "model"):
+        if isinstance(state.get(wrapped), dict):
+            state = state[wrapped]
+    return dict(state)
+
+
+def _read(path: Path) -> Any:
     if not path.is_file():
         raise UnavailableModelError(f"{path}: there is no such file")
     try:
