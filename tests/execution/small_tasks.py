@@ -81,6 +81,19 @@ def die(store: Store, task: Task) -> None:
     store.write_arrays(task.recipe, {"values": np.arange(3.0)})
 
 
+def die_with_child(store: Store, task: Task) -> None:
+    """The first time kills its own process, and leaves a child that holds all that it had open."""
+    note(task)
+    once = Path(task.arguments["once"])
+    if not once.exists():
+        child = os.fork()
+        if child == 0:
+            time.sleep(600)
+        once.write_text(str(child))
+        os.kill(os.getpid(), signal.SIGKILL)
+    store.write_arrays(task.recipe, {"values": np.arange(3.0)})
+
+
 def see(store: Store, task: Task) -> None:
     """Stores the process and the GPUs that it may see."""
     time.sleep(task.arguments["seconds"])

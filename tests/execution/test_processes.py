@@ -154,23 +154,34 @@ def test_processes_do_not_outlive_a_killed_driver(store, log, tmp_path):
         time.sleep(0.02)
 
 
-def test_a_process_that_is_killed_while_it_is_idle_is_replaced(store, log):
-    """As the kernel may do when memory runs short: the run goes on with a new process."""
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_process_that_is_killed_while_it_is_idle_is_replaced(store, log, seen):
+    """As the kernel may do when memory runs short, long before the next task or just then."""
     executor = ProcessExecutor(1)
-    first, second = array_task("first", log), array_task("second", log)
+    tasks = [array_task(str(n), log) for n in range(12)]
     executor.open(store)
+    lost = 0
     try:
-        executor.start([first])
-        while not executor.ended(1.0):
-            pass
-        (idle,) = executor._places[0].pool._processes.values()
-        idle.kill()
-        idle.join()
-        time.sleep(0.5)  # for the pool to notice
-        executor.start([second])
-        while not executor.ended(1.0):
-            pass
+        for task in tasks:
+            while not store.has(task.key):
+                assert list(executor.start([task])) == [task]
+                while not (ended := executor.ended(1.0)):
+                    pass
+                lost += ended[0].outcome is None
+            (place,) = executor._places
+            os.kill(place.process.pid, signal.SIGKILL)
+            if seen:
+                place.process.join()
     finally:
         executor.close()
-    assert store.has(first.key)
-    assert store.has(second.key)
+    assert set(begun(log)) == {task.label for task in tasks}
+    assert lost <= (0 if seen else len(tasks))
+    assert len(begun(log)) == len(tasks), "none is run twice"
+
+
+def test_a_process_whose_children_outlive_it_is_noticed_all_the_same(store, log, tmp_path):
+    once = tmp_path / "once"
+    task = array_task("orphaning", log, run="die_with_child", once=str(once))
+    assert run_tasks([task], store, ProcessExecutor(1)).complete
+    assert times_begun(log) == {"orphaning": 2}
+    os.kill(int(once.read_text()), signal.SIGKILL)

@@ -1,23 +1,25 @@
 """Run tasks in processes of this machine, within its cores and GPUs.
 
-The engine is the standard library's `ProcessPoolExecutor`, one with a single process for each
-place, so that a process that dies (killed, out of memory) takes only its own task with it.
+The engine is the standard library's `multiprocessing`: one process for each place, with a pipe of
+its own, so that a process that dies (killed, out of memory) takes only its own task with it. The
+`ProcessPoolExecutor` of Python 3.11 would not do: a task that it is handed while its process dies
+is never heard of again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
-import multiprocessing.connection
 import multiprocessing.context
 import os
 import threading
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
 from typing import TYPE_CHECKING
 
-from repscape.errors import InvalidParameterError, RepscapeError
+from repscape.errors import InvalidParameterError
 from repscape.execution.executor import Ended
 from repscape.execution.ledger import write_task_file
 from repscape.execution.outcomes import Outcome
@@ -28,15 +30,24 @@ if TYPE_CHECKING:
     from repscape.tasks import Task
 
 _VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+_DIED = "its process died: it was killed, or memory ran out"
 
 
 @dataclass
 class _Place:
-    """A process, the GPUs that it sees, and the task that it runs, if any."""
+    """A process, the way to it, the GPUs that it sees, and the task that it runs, if any."""
 
     gpus: tuple[str, ...]
-    pool: ProcessPoolExecutor
+    process: ForkServerProcess
+    pipe: Connection
     task: Task | None = field(default=None)
+
+    def end(self) -> None:
+        """End the process, also at work."""
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+        self.pipe.close()
 
 
 class ProcessExecutor:
@@ -72,7 +83,6 @@ class ProcessExecutor:
         self._memory = memory
         self._store: Store | None = None
         self._places: list[_Place] = []
-        self._futures: dict[Future[str], _Place] = {}
         self._refused: list[Ended] = []
 
     def open(self, store: Store) -> None:
@@ -98,17 +108,17 @@ class ProcessExecutor:
     def ended(self, timeout: float) -> Sequence[Ended]:
         """Wait for the first task that ends; a process that died gives up its place."""
         refused, self._refused = self._refused, []
-        done, _ = wait(self._futures, 0 if refused else timeout, FIRST_COMPLETED)
-        return [*refused, *(self._collect(future) for future in done)]
+        busy = [place for place in self._places if place.task is not None]
+        # A process that died may have left others that still hold its end of the pipe.
+        ways = [way for place in busy for way in (place.pipe, place.process.sentinel)]
+        ready = wait(ways, 0 if refused else timeout)
+        done = [p for p in busy if p.pipe in ready or p.process.sentinel in ready]
+        return [*refused, *map(self._collect, done)]
 
     def close(self) -> None:
         """End all processes, also those at work."""
-        for place in self._places:
-            if place.task is not None:
-                _kill(place.pool)
-            place.pool.shutdown(wait=True, cancel_futures=True)
-        self._places.clear()
-        self._futures.clear()
+        while self._places:
+            self._places.pop().end()
 
     def _running(self) -> list[Task]:
         return [place.task for place in self._places if place.task is not None]
@@ -155,53 +165,64 @@ class ProcessExecutor:
 
     def _submit(self, task: Task) -> None:
         assert self._store is not None
-        path = write_task_file(task, self._store).absolute()
+        path = str(write_task_file(task, self._store).absolute())
         gpus = self._free_gpus(task.resources.gpus)
-        while True:
-            place = self._place(gpus)
+        place = self._told_when_idle(gpus, path)
+        if place is None:
             try:
-                future = place.pool.submit(perform_file, str(path))
-            except BrokenProcessPool:  # its process was killed while it was idle
-                self._drop(place)
-            else:
-                break
+                place = self._new_place(gpus)
+                place.pipe.send(path)
+            except BrokenPipeError:  # it was killed while it began
+                self._refused.append(Ended(task.key, None, _DIED))
+                return
         place.task = task
-        self._futures[future] = place
 
-    def _drop(self, place: _Place) -> None:
-        self._places.remove(place)
-        place.pool.shutdown(wait=True)
+    def _told_when_idle(self, gpus: tuple[str, ...], path: str) -> _Place | None:
+        """An idle process that sees these GPUs and was told to run the task, if there is one.
 
-    def _place(self, gpus: tuple[str, ...]) -> _Place:
-        """An idle process that sees these GPUs; idle ones that see some of them are ended."""
-        idle = [place for place in self._places if place.task is None]
-        for place in idle:
+        Idle ones that see only some of them are ended.
+        """
+        for place in [place for place in self._places if place.task is None]:
             if place.gpus == gpus:
-                return place
-        for place in idle:
-            if set(place.gpus) & set(gpus):
+                try:
+                    place.pipe.send(path)
+                except BrokenPipeError:  # it was killed while it was idle
+                    self._drop(place)
+                else:
+                    return place
+            elif set(place.gpus) & set(gpus):
                 self._drop(place)
-        pool = ProcessPoolExecutor(
-            max_workers=1,
-            mp_context=_context(),
-            initializer=_begin,
-            initargs=({**os.environ, _VISIBLE_GPUS: ",".join(gpus)},),
-        )
-        place = _Place(gpus, pool)
+        return None
+
+    def _new_place(self, gpus: tuple[str, ...]) -> _Place:
+        context = _context()
+        ours, its = context.Pipe()
+        environment = {**os.environ, _VISIBLE_GPUS: ",".join(gpus)}
+        process = context.Process(target=_serve, args=(its, environment), name="repscape worker")
+        try:
+            process.start()
+        finally:
+            its.close()
+        place = _Place(gpus, process, ours)
         self._places.append(place)
         return place
 
-    def _collect(self, future: Future[str]) -> Ended:
-        place = self._futures.pop(future)
+    def _drop(self, place: _Place) -> None:
+        self._places.remove(place)
+        place.end()
+
+    def _collect(self, place: _Place) -> Ended:
         assert place.task is not None
         key, place.task = place.task.key, None
         try:
-            return Ended(key, Outcome.from_json(future.result()))
-        except BrokenProcessPool:
+            outcome, problem = place.pipe.recv() if place.pipe.poll() else (None, "")
+        except (EOFError, OSError):
+            outcome, problem = None, ""
+        if outcome is not None:
+            return Ended(key, Outcome.from_json(outcome))
+        if not problem:
             self._drop(place)
-            return Ended(key, None, "its process died: it was killed, or memory ran out")
-        except RepscapeError as problem:
-            return Ended(key, None, str(problem))
+        return Ended(key, None, problem or _DIED)
 
 
 def _cores() -> int:
@@ -217,20 +238,23 @@ def _context() -> multiprocessing.context.ForkServerContext:
     return context
 
 
-def _begin(environment: dict[str, str]) -> None:
-    """In a new process: the driver's environment now, its own GPUs, and no life after it."""
+def _serve(pipe: Connection, environment: dict[str, str]) -> None:
+    """The life of a process: the driver's environment now, its own GPUs, and task after task."""
     os.environ.update(environment)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    with contextlib.suppress(EOFError, KeyboardInterrupt):  # the driver is gone, or is going
+        while True:
+            path = pipe.recv()
+            answer: tuple[str | None, str]
+            try:
+                answer = perform_file(path), ""
+            except Exception as problem:
+                answer = None, str(problem) or type(problem).__name__
+            pipe.send(answer)
 
 
 def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
-    multiprocessing.connection.wait([parent.sentinel])
+    wait([parent.sentinel])
     os._exit(1)
-
-
-def _kill(pool: ProcessPoolExecutor) -> None:
-    # There is no public way to stop a process at work before Python 3.14 (`kill_workers`).
-    for process in list((pool._processes or {}).values()):
-        process.kill()

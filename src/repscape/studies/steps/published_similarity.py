@@ -21,6 +21,7 @@ from repscape.measures.base import get_measure
 from repscape.plots.by_depth import by_depth_figure
 from repscape.plots.triangles import Panel, triangles
 from repscape.report.page import Headline, ReportTable, Section
+from repscape.report.sources import by_measure
 from repscape.studies.steps.base import (
     ANALYSES,
     FIGURES,
@@ -39,6 +40,26 @@ if TYPE_CHECKING:
 _GROUP_NAMES = {
     "otis": "Invariant to rotation and scale",
     "otistr": "Invariant to rotation, scale and shift",
+}
+_AGREED = {
+    "measure": "measure",
+    "data_a": "one data set",
+    "data_b": "the other",
+    "models": "models",
+    "pairs": "pairs",
+    "spearman": "Spearman",
+    "pearson": "Pearson",
+    "p_value": "p",
+}
+_WIDE = {
+    "measure": "measure",
+    "n": "n",
+    "d_max": "largest d",
+    "pairs": "pairs",
+    "wide_pairs": "with n < d",
+    "mean": "mean",
+    "null_mean": "chance",
+    "mean_effect": "effect",
 }
 
 
@@ -134,9 +155,10 @@ def section(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> Part:
     if len(bias):
         shown.append(
             ReportTable(
-                bias.drop(columns=["split", "kind", "warning"]),
-                "Samples against features: the mean score beside what unrelated representations "
-                "would score (null mean), and the effect, which is 0 for those and 1 for the best.",
+                by_measure(bias, _WIDE),
+                "Samples n against features d: the mean score of the pairs beside the mean under "
+                "random pairing of the samples (chance), and the effect, which is 0 for those "
+                "and 1 for the best.",
             )
         )
     return Part([Section("The published measures", prose, tables=shown)], _headlines(agreed))
