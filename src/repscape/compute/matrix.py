@@ -9,7 +9,12 @@ from typing import Protocol
 
 import torch
 
+from repscape.compute.arrays import row_blocks
+from repscape.compute.mapped import mapped_empty
 from repscape.compute.rows import Rows
+
+_STRIP_ROWS = 64
+"""Rows that are mapped at a time, so that temporaries stay small."""
 
 
 class ElementMap(Protocol):
@@ -81,8 +86,12 @@ class Matrix:
     def dense(self) -> torch.Tensor:
         """The whole matrix less the pivot, with a zero diagonal, in float64."""
         everything = slice(0, self.n)
-        shifted = self.tile(everything, everything).double() - self.pivot
-        return shifted.fill_diagonal_(0.0)
+        products = None if self.rows is None else self.rows.all_products()
+        shifted = mapped_empty((self.n, self.n), torch.float64, self.diagonal.device)
+        for strip in row_blocks(self.n, _STRIP_ROWS):
+            some = None if products is None else products[strip]
+            shifted[strip] = self.tile(strip, everything, some)
+        return shifted.sub_(self.pivot).fill_diagonal_(0.0)
 
     @cached_property
     def dense_row_sums(self) -> torch.Tensor:

@@ -12,6 +12,7 @@ import math
 import numpy as np
 import torch
 
+from repscape.compute.mapped import mapped_empty
 from repscape.compute.order import (
     KEPT_VALUES,
     SAMPLED_ROWS,
@@ -112,7 +113,7 @@ def average_ranks(distance: DistanceTile, n: int) -> torch.Tensor:
     of_pair[order] = mean_rank[inverse].float()
     ranks = torch.zeros(n, n, dtype=torch.float32, device=values.device)
     ranks[torch.ones(n, n, dtype=torch.bool, device=values.device).triu_(1)] = of_pair
-    return ranks + ranks.T
+    return torch.add(ranks, ranks.T, out=mapped_empty((n, n), torch.float32, ranks.device))
 
 
 class BinnedRanks:
