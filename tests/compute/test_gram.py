@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from repscape.compute import gram
-from repscape.compute.gram import Matrix, PairSums, dense_pair_sums, sweep
+from repscape.compute.gram import PairSums, dense_pair_sums, sweep
+from repscape.compute.matrix import Matrix
 from repscape.compute.rows import Rows
 from repscape.errors import MemoryLimitError
 from repscape.measures.cka import LaplaceKernel, LinearKernel, RBFKernel

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from repscape.compute import moments
-from repscape.compute.gram import Matrix, sweep
+from repscape.compute.gram import sweep
+from repscape.compute.matrix import Matrix
 from repscape.compute.moments import linear_pair_sums, moments_bytes, moments_cost, sweep_cost
 from repscape.compute.rows import Rows
 from repscape.measures.cka import LinearKernel

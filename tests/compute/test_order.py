@@ -66,8 +66,8 @@ def test_never_holds_more_than_it_may(monkeypatch):
     monkeypatch.setattr(order, "SMALL_COUNT", 0)
     monkeypatch.setattr(order, "KEPT_VALUES", 500)
     held = []
-    pick = order._pick
-    monkeypatch.setattr(order, "_pick", lambda v, p: held.append(len(v)) or pick(v, p))
+    pick = order.pick
+    monkeypatch.setattr(order, "pick", lambda v, p: held.append(len(v)) or pick(v, p))
     order_statistics(tile_of(symmetric("smooth", 400)), 400, (39_900, 39_900))
     assert 0 < held[0] <= 500
 

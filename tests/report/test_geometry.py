@@ -185,3 +185,23 @@ def test_a_browser_draws_every_figure(found, tmp_path):
     assert "Δ(a → b)" in seen["hover"]
     assert seen["requests"] == 0
     assert seen["problems"] == []
+
+
+def test_layers_of_models_that_nobody_compared_have_no_common_map(found):
+    own = found.overlaps[found.overlaps["model_a"] == found.overlaps["model_b"]]
+    own = own[own["measure"].str.startswith("mutual_knn")].reset_index(drop=True)
+    [choice] = shared_section(own).figures
+    assert isinstance(choice, FigureChoice)
+    [figure] = choice.figures
+    assert figure.name == "model by model"
+    assert len({t.xaxis for t in figure.figure.data if t.type == "heatmap"}) == 2, "a, b"
+    every = shared_section(found.overlaps).figures[0]
+    assert isinstance(every, FigureChoice)
+    assert every.figures[0].name == "all layers"
+
+
+def test_where_models_differ_in_depth_the_legend_would_name_no_layer(found):
+    table = found.table[found.table["rep"] != "b:2"]
+    name = table["descriptor"].iloc[0]
+    lines = [t for t in interactive_scales(table, name).data if t.mode == "lines+markers"]
+    assert [trace.showlegend for trace in lines] == [False] * 5

@@ -53,8 +53,10 @@ def test_too_few_orders_say_the_smallest_p() -> None:
     with pytest.raises(TooFewSamplesError, match=r"120 different orders.*1/120.*at most 119"):
         Permutations(5, 200)
     assert Permutations(5, 119).orders.shape == (119, 5)
-    with pytest.raises(TooFewSamplesError, match="1/36"):
+    with pytest.raises(TooFewSamplesError, match=r"within their groups.*1/36.*larger groups"):
         Permutations(6, 36, groups=np.array([0, 0, 0, 1, 1, 1]))
+    with pytest.raises(TooFewSamplesError, match=r"whole blocks.*1/2.*more blocks"):
+        Permutations(60, 200, blocks=np.repeat([0, 1], 30))
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,8 @@ def test_too_few_orders_say_the_smallest_p() -> None:
         ({"n": 1}, "a single sample"),
         ({"n": 9, "count": 0}, "n_permutations=0"),
         ({"n": 9, "groups": np.zeros(8)}, "groups has 8 entries, but 9 samples"),
+        ({"n": 3, "groups": np.array([0, np.nan, 0])}, "groups has 1 missing.* at sample 1"),
+        ({"n": 3, "blocks": np.array(["a", None, "a"], object)}, "blocks has 1 missing"),
         ({"n": 9, "groups": np.zeros(9), "blocks": np.zeros(9)}, "choose one"),
     ],
 )

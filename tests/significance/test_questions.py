@@ -82,6 +82,9 @@ def test_mutual_neighbours_fall_with_n_and_their_effect_less() -> None:
     assert table["subsets"].tolist() == [4, 4, 4, 1]
     cka = dependence_on_n(x, y, "cka", sizes=[60, 400], repeats=4, n_permutations=19)
     assert cka["value"].iloc[0] == pytest.approx(cka["value"].iloc[1], abs=0.1)
+    # Chance gives 0 and a perfect match 1, so the effect is the score, that of all the subsets.
+    assert cka["effect"].tolist() == pytest.approx(cka["value"].tolist(), rel=1e-12)
+    assert cka["first_value"].iloc[0] != pytest.approx(cka["value"].iloc[0], rel=1e-6)
 
 
 def test_bad_input() -> None:

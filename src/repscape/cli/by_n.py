@@ -21,7 +21,7 @@ def by_n(
     ] = "cka",
     size: Annotated[
         list[int] | None,
-        typer.Option("--size", "-n", help="A number of samples; by default n/8, n/4, n/2, n."),
+        typer.Option("--size", "-n", help="Samples; repeat it for more sizes (n/8, n/4, n/2, n)."),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Random subsets of each size.")] = 10,
     permutations: chance.PermutationCount = None,
@@ -34,7 +34,8 @@ def by_n(
     """Score growing subsets of the samples, beside chance.
 
     A score that changes with n says as much about n as about the representations; its effect (0
-    chance, 1 perfect) tells what is left.
+    chance, 1 perfect) tells what is left. Score and effect are means over the subsets of a size;
+    chance and p are those of the first of them.
 
     repscape by-n a.npy b.npy -m 'mutual_knn[k=10]'
     """

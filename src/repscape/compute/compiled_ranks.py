@@ -41,6 +41,7 @@ def count_up_to(
 @njit(nogil=True, cache=True)
 def collect_between(
     products: Floats,
+    step: int,
     norms_i: Floats,
     norms_j: Floats,
     above: bool,
@@ -51,27 +52,32 @@ def collect_between(
     """Write the squared distances from `low` to `high` to `out`; also count those below.
 
     The distance of row r and column c is norms_i[r] + norms_j[c] − 2 products[r, c], at least 0;
-    with `above`, only columns after the row's own position count. Returns the counts of those
-    below and of those written, or (0, −1) if `out` is too small.
+    with `above`, only columns after the row's own position count. The products are `flat_rows`.
+    Returns the counts of those below and of those written, or (0, −1) if `out` is too small.
     """
     below = np.int64(0)
     held = np.int64(0)
-    width = products.shape[1]
+    width = len(norms_j)
     values = np.empty(width)
-    for r in range(products.shape[0]):
+    inside = np.empty(width, np.int64)
+    for r in range(len(norms_i)):
         if held + width > len(out):
             return 0, -1
-        norm = norms_i[r]
-        for c in range(width):
-            value = norm + norms_j[c] - 2.0 * products[r, c]
-            values[c] = value if value > 0.0 else 0.0
         first = r + 1 if above else 0
+        row, others = products[r * step + first : r * step + width], norms_j[first:]
+        norm = norms_i[r]
+        # Loops from 0 that do one thing each become vector instructions.
+        for c in range(len(row)):
+            value = norm + others[c] - 2.0 * row[c]
+            values[c] = value if value > 0.0 else 0.0
         under = np.int64(0)
-        for c in range(first, width):
+        for c in range(len(row)):
             under += np.int64(values[c] < low)
         below += under
-        for c in range(first, width):
+        for c in range(len(row)):
+            inside[c] = np.int64(values[c] >= low) & np.int64(values[c] <= high)
+        for c in range(len(row)):
             # Every value is written; the next one overwrites those that lie outside.
             out[held] = values[c]
-            held += np.int64((values[c] >= low) & (values[c] <= high))
+            held += inside[c]
     return int(below), int(held)

@@ -9,101 +9,22 @@ about n²dM².
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Protocol
 
 import torch
 
+from repscape.compute.matrix import Matrix
 from repscape.compute.memory import show_bytes
 from repscape.compute.rows import Rows
 from repscape.compute.tile_groups import Division, Tile, upper_tiles
+from repscape.compute.tile_stack import TileStack, distinct_rows
 from repscape.errors import MemoryLimitError
 
 TILE_ROWS = 512
 SMALLEST_TILE_ROWS = 16
 DENSE_ROWS = 2048
 """Up to this n a prepared matrix may be kept whole (32 MiB in float64)."""
-
-
-class ElementMap(Protocol):
-    """What turns a tile of inner products into a tile of the kernel or distance matrix."""
-
-    @property
-    def linear(self) -> bool:
-        """Whether the map is the identity, so that d×d moments may serve."""
-
-    def apply(
-        self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
-    ) -> torch.Tensor:
-        """Map inner products (b_i × b_j), given the squared norms of both sides' rows."""
-
-
-@dataclass(frozen=True, eq=False)
-class Matrix:
-    """A symmetric n×n matrix, known by its tiles.
-
-    Either `given` is the matrix, or its entries are `map(inner products of rows)`. `pivot` is
-    near the typical off-diagonal entry; `diagonal` is (n,) float64.
-    """
-
-    diagonal: torch.Tensor
-    pivot: float
-    rows: Rows | None = None
-    map: ElementMap | None = None
-    given: torch.Tensor | None = None
-
-    @property
-    def n(self) -> int:
-        """The number of samples."""
-        return int(self.diagonal.shape[0])
-
-    @property
-    def key(self) -> Hashable:
-        """Equal for matrices that have the same entries because they are made the same way."""
-        return id(self) if self.rows is None else (self.rows.key, self.map, self.pivot)
-
-    @property
-    def linear(self) -> bool:
-        """Whether the matrix is the linear kernel of its rows."""
-        return self.map is not None and self.map.linear
-
-    def tile(self, i: slice, j: slice, products: torch.Tensor | None = None) -> torch.Tensor:
-        """The entries for samples i and j; `products` saves forming the rows' inner products."""
-        if self.given is not None:
-            return self.given[i, j]
-        assert self.rows is not None
-        assert self.map is not None
-        if products is None:
-            products = self.rows.products(i, j)
-        norms = self.rows.squared_norms
-        return self.map.apply(products, norms[i], norms[j])
-
-    def permute(self, order: torch.Tensor) -> Matrix:
-        """The matrix of the same samples in another order: new sample i is old sample order[i]."""
-        given = None if self.given is None else self.given[order][:, order]
-        rows = None if self.rows is None else self.rows.permute(order)
-        return Matrix(self.diagonal[order], self.pivot, rows, self.map, given)
-
-    def subset(self, rows: torch.Tensor) -> Matrix:
-        """The rows and columns of some samples, taken from the whole matrix."""
-        part = self.dense[rows[:, None], rows]
-        part += self.pivot
-        return Matrix(self.diagonal[rows], self.pivot, given=part)
-
-    @cached_property
-    def dense(self) -> torch.Tensor:
-        """The whole matrix less the pivot, with a zero diagonal, in float64."""
-        everything = slice(0, self.n)
-        shifted = self.tile(everything, everything).double() - self.pivot
-        return shifted.fill_diagonal_(0.0)
-
-    @cached_property
-    def dense_row_sums(self) -> torch.Tensor:
-        """The row sums of `dense`."""
-        return self.dense.sum(dim=1)
 
 
 @dataclass(frozen=True)
@@ -221,19 +142,13 @@ def _add_tiles(
     memory_limit: int,
 ) -> torch.Tensor:
     """Add the products of these tiles to the blocks; return their part of the row sums."""
-    # One allocation for all tiles: fresh memory costs as much as filling it.
-    row_sums = blocks[0].cross.new_zeros(len(matrices), matrices[0].n)
-    room = row_sums.new_empty(len(matrices) * min(side, matrices[0].n) ** 2)
-    rows_of = _distinct_rows(matrices)
+    stack = TileStack(matrices, side)
     with _rows_to_keep(matrices, memory_limit):
         for i, j in tiles:
-            stack = _stack_tiles(matrices, rows_of, i, j, room)
-            row_sums[:, i] += stack.sum(dim=2)
-            if i != j:
-                row_sums[:, j] += stack.sum(dim=1)
+            tile = stack.form(i, j)
             for block in blocks:
-                block.add(stack, 1.0 if i == j else 2.0)
-    return row_sums
+                block.add(tile, 1.0 if i == j else 2.0)
+    return stack.row_sums
 
 
 def _finished(
@@ -286,44 +201,6 @@ def _rows(flat: torch.Tensor, wanted: list[int]) -> torch.Tensor:
     """These rows, ascending; neighbouring rows without a copy."""
     first, last = wanted[0], wanted[-1]
     return flat[first : last + 1] if last - first + 1 == len(wanted) else flat[wanted]
-
-
-def _distinct_rows(matrices: Sequence[Matrix]) -> dict[Hashable, Rows]:
-    """Rows by key, of equal ones those that hold their products already."""
-    found: dict[Hashable, Rows] = {}
-    for matrix in matrices:
-        if matrix.rows is not None and (matrix.rows.has_products or matrix.rows.key not in found):
-            found[matrix.rows.key] = matrix.rows
-    return found
-
-
-def _stack_tiles(
-    matrices: Sequence[Matrix],
-    rows_of: dict[Hashable, Rows],
-    i: slice,
-    j: slice,
-    room: torch.Tensor,
-) -> torch.Tensor:
-    """The tiles (i, j) of all matrices less their pivots, (M, b_i, b_j) float64, zero diagonal.
-
-    They are laid out in `room`, whose values are lost.
-    """
-    products: dict[Hashable, torch.Tensor] = {}
-    shape = (len(matrices), i.stop - i.start, j.stop - j.start)
-    stack = room[: math.prod(shape)].view(shape)
-    for position, matrix in enumerate(matrices):
-        shared = None
-        if matrix.rows is not None:
-            # Measures with other kernels of the same rows share their inner products.
-            shared = products.get(matrix.rows.key)
-            if shared is None:
-                shared = products[matrix.rows.key] = rows_of[matrix.rows.key].products(i, j)
-        stack[position] = matrix.tile(i, j, shared)
-        if matrix.pivot:
-            stack[position] -= matrix.pivot
-        if i == j:
-            stack[position].fill_diagonal_(0.0)
-    return stack
 
 
 def assemble(
@@ -393,7 +270,7 @@ def _rows_to_keep(matrices: Sequence[Matrix], memory_limit: int) -> _Residents:
     """Choose whose prepared rows to keep: as many as fit into the other half of the budget."""
     left = memory_limit // 2
     keep = []
-    for rows in _distinct_rows(matrices).values():
+    for rows in distinct_rows(matrices).values():
         if not rows.has_products and rows.bytes <= left:
             keep.append(rows)
             left -= rows.bytes

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 import torch
 
 from repscape.compute.arrays import row_blocks
-from repscape.compute.gram import Matrix, Pairs, PairSums
+from repscape.compute.gram import Pairs, PairSums
+from repscape.compute.matrix import Matrix
 from repscape.compute.rows import Rows
 
 MOMENT_BLOCK_ROWS = 1024

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 
 DistanceTile = Callable[[slice, slice], torch.Tensor]
@@ -58,7 +59,7 @@ def order_statistics(
     """
     count = n * (n - 1) // 2
     if count <= SMALL_COUNT:
-        return _pick(torch.cat(list(upper_entries(distance, n))), positions)
+        return pick(torch.cat(list(upper_entries(distance, n))), positions)
     if can_bracket(count):
         low, high = bracket(distance, n, (positions[0] + 0.5) / count)
         found = _search(distance, n, positions, low, high)
@@ -67,8 +68,12 @@ def order_statistics(
     return _by_histogram(distance, n, positions)
 
 
-def _pick(values: torch.Tensor, positions: tuple[int, int]) -> tuple[float, float]:
+def pick(values: torch.Tensor, positions: tuple[int, int]) -> tuple[float, float]:
+    """The values at two positions in sorted order, counted from 0, the first not after the last."""
     first, second = positions
+    if values.device.type == "cpu":
+        chosen = np.partition(values.numpy(), positions)
+        return float(chosen[first]), float(chosen[second])
     lower = float(values.kthvalue(first + 1).values)
     return lower, lower if second == first else float(values.kthvalue(second + 1).values)
 
@@ -83,7 +88,7 @@ def bracket(distance: DistanceTile, n: int, fraction: float) -> tuple[float, flo
     values = _sample(distance, n, _BRACKET_ROWS)
     last = len(values) - 1
     low, high = max(0.0, fraction - _BRACKET), min(1.0, fraction + _BRACKET)
-    return _pick(values, (int(low * last), math.ceil(high * last)))
+    return pick(values, (int(low * last), math.ceil(high * last)))
 
 
 def _search(
@@ -101,7 +106,7 @@ def _search(
     first, second = (position - below for position in positions)
     if first < 0 or second >= held:
         return None
-    return _pick(torch.cat(inside), (first, second))
+    return pick(torch.cat(inside), (first, second))
 
 
 def _by_histogram(

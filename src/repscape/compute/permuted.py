@@ -13,7 +13,8 @@ from dataclasses import replace
 import torch
 
 from repscape.compute.arrays import row_blocks
-from repscape.compute.gram import DENSE_ROWS, Matrix, PairSums, assemble, dense_pair_sums, sweep
+from repscape.compute.gram import DENSE_ROWS, PairSums, assemble, dense_pair_sums, sweep
+from repscape.compute.matrix import Matrix
 from repscape.compute.memory import show_bytes
 from repscape.compute.moments import linear_pair_sums, moments_bytes
 from repscape.compute.threads import in_ranges

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from repscape.compute.arrays import row_blocks
-from repscape.compute.gram import Matrix, PairSums
+from repscape.compute.gram import PairSums
+from repscape.compute.mapped import mapped_empty
+from repscape.compute.matrix import Matrix
 from repscape.compute.threads import in_ranges, one_thread
 
 if TYPE_CHECKING:
@@ -143,10 +145,17 @@ def _off_diagonal(
     at_once = max(1, min(count, _WIDE // len(right)))
     whole = [matrix.dense.contiguous().numpy() for matrix in right]
     entries = max(n, _CHUNK_BYTES // (8 * (len(left) + at_once * len(right))))
-    for first, last, size in _lower_chunks(n, entries):
+    chunks = list(_lower_chunks(n, entries))
+    # One allocation for all chunks, which differ in size.
+    largest = max((size for _, _, size in chunks), default=0)
+    room_left = mapped_empty((len(left) * largest,), torch.float64)
+    room_right = mapped_empty((len(right) * at_once * largest,), torch.float64)
+    for first, last, size in chunks:
         i, j = torch.tril_indices(last - first, last, first - 1)
-        kept = torch.stack([matrix.dense[first + i, j] for matrix in left])
-        moved = torch.empty(len(right), at_once, size, dtype=torch.float64)
+        kept = room_left[: len(left) * size].view(len(left), size)
+        for row, matrix in zip(kept, left, strict=True):
+            row.copy_(matrix.dense[first + i, j])
+        moved = room_right[: len(right) * at_once * size].view(len(right), at_once, size)
         for block in row_blocks(count, at_once):
             chosen = orders[block].numpy()
             in_ranges(
@@ -223,7 +232,7 @@ def permuted_pair_overlaps(
     counts = torch.zeros(len(orders), len(left), len(right), dtype=torch.int64)
     n = neighbours[0].shape[0]
     for block in row_blocks(len(right), _BITS):
-        table = torch.zeros(n, n, dtype=torch.int64)
+        table = mapped_empty((n, n), torch.int64).zero_()
         for bit, index in enumerate(right[block]):
             table.scatter_add_(1, neighbours[index].long(), _full(neighbours[index], 1 << bit))
         found = torch.zeros(len(orders), len(left), _BITS, dtype=torch.int64)

@@ -12,6 +12,7 @@ import math
 import numpy as np
 import torch
 
+from repscape.compute.mapped import mapped_empty
 from repscape.compute.order import (
     KEPT_VALUES,
     SAMPLED_ROWS,
@@ -23,6 +24,7 @@ from repscape.compute.order import (
     distinct,
     histogram,
     order_statistics,
+    pick,
     sampled_entries,
     upper_tiles,
 )
@@ -61,14 +63,15 @@ def _select(
 ) -> tuple[float, float] | None:
     """The squared distances at the positions if both lie in [low, high], in one compiled pass."""
     from repscape.compute.compiled_ranks import collect_between
+    from repscape.compute.compiled_tiles import flat_rows
 
     norms = rows.squared_norms.numpy()
     room = np.empty(KEPT_VALUES + TILE_ROWS)
     below = held = 0
     for i, j in upper_tiles(rows.n):
-        products = rows.products(i, j).numpy()
+        products = flat_rows(rows.products(i, j))
         under, inside = collect_between(
-            products, norms[i], norms[j], i == j, low, high, room[held:]
+            *products, norms[i], norms[j], i == j, low, high, room[held:]
         )
         if inside < 0:
             return None
@@ -76,8 +79,7 @@ def _select(
     first, second = (position - below for position in positions)
     if first < 0 or second >= held:
         return None
-    chosen = np.partition(room[:held], (first, second))
-    return float(chosen[first]), float(chosen[second])
+    return pick(torch.from_numpy(room[:held]), (first, second))
 
 
 def settle(distances: torch.Tensor) -> torch.Tensor:
@@ -111,7 +113,7 @@ def average_ranks(distance: DistanceTile, n: int) -> torch.Tensor:
     of_pair[order] = mean_rank[inverse].float()
     ranks = torch.zeros(n, n, dtype=torch.float32, device=values.device)
     ranks[torch.ones(n, n, dtype=torch.bool, device=values.device).triu_(1)] = of_pair
-    return ranks + ranks.T
+    return torch.add(ranks, ranks.T, out=mapped_empty((n, n), torch.float32, ranks.device))
 
 
 class BinnedRanks:

@@ -9,11 +9,13 @@ from typing import Literal
 import torch
 
 from repscape.compute.arrays import row_blocks
+from repscape.compute.mapped import mapped_empty
 from repscape.errors import UndefinedScoreError
 from repscape.transforms import column_mean
 
 RowKind = Literal["centred", "unit", "correlation"]
 PANEL_ROWS = 512
+_FEW_ROWS = 256
 
 
 class Rows:
@@ -95,6 +97,15 @@ class Rows:
                 return held
         return self.block(i) @ self.block(j).T
 
+    def all_products(self) -> torch.Tensor:
+        """The inner products of all rows, (n, n), in memory of their own; not to be written to."""
+        everything = slice(0, self.n)
+        if self._panels or self.n <= _FEW_ROWS:
+            return self.products(everything, everything)
+        rows = self._formed() if self._kept is None else self._kept
+        out = mapped_empty((self.n, self.n), rows.dtype, rows.device)
+        return torch.mm(rows, rows.T, out=out)
+
     @property
     def products_bytes(self) -> int:
         """What `keep_products` takes while and after it is made."""
@@ -122,14 +133,17 @@ class Rows:
     def keep(self) -> None:
         """Hold the prepared rows in memory until `release`."""
         if self._kept is None:
-            kept = torch.empty_like(self.x, memory_format=torch.contiguous_format)
-            for i in row_blocks(self.n):
-                kept[i] = self.block64(i)
-            self._kept = kept
+            self._kept = self._formed()
 
     def release(self) -> None:
         """Let go of what `keep` held."""
         self._kept = None
+
+    def _formed(self) -> torch.Tensor:
+        formed = mapped_empty(self.x.shape, self.x.dtype, self.x.device)
+        for i in row_blocks(self.n, _FEW_ROWS):
+            formed[i] = self.block64(i)
+        return formed
 
     def _checked_norms(self) -> torch.Tensor:
         norms = torch.cat([self._row_norms(i) for i in row_blocks(self.n)])

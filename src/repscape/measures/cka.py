@@ -12,7 +12,8 @@ import torch
 from typing_extensions import override
 
 from repscape.compute.arrays import as_symmetric, check_not_constant
-from repscape.compute.gram import Matrix, PairSums
+from repscape.compute.gram import PairSums
+from repscape.compute.matrix import Matrix
 from repscape.compute.memory import Spare
 from repscape.compute.moments import sweep_is_cheaper
 from repscape.compute.ranks import median_distance
@@ -82,8 +83,13 @@ class RBFKernel:
         self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
     ) -> torch.Tensor:
         """From products of centred rows."""
+        factor = -1.0 / self.sigma**2
+        if products.device.type == "cpu":
+            from repscape.compute.compiled_tiles import half_squared_distances
+
+            return half_squared_distances(products, norms_i, norms_j, factor).exp_()
         halved = (norms_i[:, None] + norms_j).to(products.dtype).mul_(0.5).sub_(products)
-        return halved.clamp_(min=0.0).mul_(-1.0 / self.sigma**2).exp_()
+        return halved.clamp_(min=0.0).mul_(factor).exp_()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import ClassVar
 import torch
 from typing_extensions import override
 
-from repscape.compute.gram import Matrix, PairSums
+from repscape.compute.gram import PairSums
+from repscape.compute.matrix import Matrix
 from repscape.errors import UndefinedScoreError
 from repscape.measures.base import MEASURES, MeasureSpec
 from repscape.measures.gram_family import (

@@ -11,7 +11,6 @@ from typing_extensions import override
 
 from repscape.compute.gram import (
     DENSE_ROWS,
-    Matrix,
     PairSums,
     dense_pair_sums,
     group_sums,
@@ -19,6 +18,7 @@ from repscape.compute.gram import (
     sweep,
     tile_side,
 )
+from repscape.compute.matrix import Matrix
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
 from repscape.compute.moments import (
     linear_pair_sums,

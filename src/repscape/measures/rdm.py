@@ -9,7 +9,7 @@ import torch
 
 from repscape.compute.arrays import as_symmetric, check_not_constant
 from repscape.compute.factors import thin_svd
-from repscape.compute.gram import ElementMap, Matrix
+from repscape.compute.matrix import ElementMap, Matrix
 from repscape.compute.rows import RowKind, Rows
 
 RDM: TypeAlias = Literal[

@@ -11,8 +11,9 @@ import torch
 from typing_extensions import override
 
 from repscape.compute import ranks
-from repscape.compute.gram import ElementMap, Matrix, PairSums
+from repscape.compute.gram import PairSums
 from repscape.compute.kendall import PairOrder, kendall
+from repscape.compute.matrix import ElementMap, Matrix
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
 from repscape.compute.permuted import own_sums
 from repscape.compute.ranks import BinnedRanks, average_ranks

@@ -11,7 +11,8 @@ import torch
 from typing_extensions import override
 
 from repscape.compute.arrays import check_squares, row_blocks
-from repscape.compute.gram import TILE_ROWS, Matrix, PairSums
+from repscape.compute.gram import TILE_ROWS, PairSums
+from repscape.compute.matrix import Matrix
 from repscape.compute.permuted import own_sums, permuted_sums
 from repscape.errors import RepscapeError, UndefinedScoreError
 from repscape.measures.base import MEASURES, Measure, MeasureSpec, Outcome, Request, Sweep

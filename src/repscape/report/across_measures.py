@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from repscape.report.words import counted, leading_factor, listed, percent, source
+from repscape.report.sources import row_sources, short_sources
+from repscape.report.words import counted, leading_factor, listed, percent
 
 _MOST_LISTED = 4
 _MOST_NAMED_PAIRS = 5
@@ -24,7 +25,7 @@ def describe_agreement(effects: pd.DataFrame) -> list[str]:
         leaders.setdefault(name, []).append(label)
     if len(groups) < 2:
         return []
-    many_sources = len(_sources(firsts)) > 1
+    many_sources = len(set(row_sources(firsts))) > 1
     cases = f"{len(groups)} cases ({_scope(firsts)})" if many_sources else _scope(firsts)
     if len(leaders) == 1:
         every = "Both measures" if cases == "2 measures" else f"All {cases}"
@@ -185,29 +186,18 @@ def _few(labels: list[str]) -> str:
 
 def _labels(table: pd.DataFrame) -> list[str]:
     """Return the measure of every row, and its data set where there are several."""
-    sources = _sources(table)
+    sources = row_sources(table)
+    places = short_sources(sources)
     names = [f"`{measure}`" for measure in table["measure"]]
-    if len(sources) == 1:
+    if len(places) == 1:
         return names
-    apart = len({data for data, _ in sources}) == len(sources)
-    where = [
-        str(data) if apart else source(data, split)
-        for data, split in table[["data", "split"]].to_numpy(dtype=object)
-    ]
-    return [f"{name} on {place}" for name, place in zip(names, where, strict=True)]
+    return [f"{name} on {places[source]}" for name, source in zip(names, sources, strict=True)]
 
 
 def _scope(table: pd.DataFrame) -> str:
     """Return ``11 measures``, or ``11 measures on 2 data sets``."""
-    measures, sources = counted(table["measure"].nunique(), "measure"), len(_sources(table))
+    measures, sources = counted(table["measure"].nunique(), "measure"), len(set(row_sources(table)))
     return measures if sources == 1 else f"{measures} on {sources} data sets"
-
-
-def _sources(table: pd.DataFrame) -> list[tuple[str, str]]:
-    if "data" not in table.columns:
-        return [("", "")]
-    pairs = table[["data", "split"]].astype(object)
-    return list(dict.fromkeys(pairs.astype(str).itertuples(index=False, name=None)))
 
 
 def _named_pairs(pairs: pd.DataFrame) -> str:

@@ -14,6 +14,7 @@ from repscape.analysis.tidy import Slice, in_order_of_appearance
 from repscape.report.across_measures import describe_chance, describe_undistinguished
 from repscape.report.heatmaps import interactive_heatmap
 from repscape.report.page import FigureChoice, ReportFigure, ReportTable, Section
+from repscape.report.sources import by_measure
 
 _READING = (
     "Chance is what the same measure gives when the samples of one side are paired with those of "
@@ -89,9 +90,7 @@ def _counts(summary: pd.DataFrame, what: str) -> ReportTable:
         "n_permutations": "random pairings",
     }
     shown = summary[summary["tested"] > 0].astype({"n_permutations": "Int64"})
-    frame = shown[list(names)].rename(columns=names)
-    frame["measure"] = [f"`{name}`" for name in frame["measure"]]
     return ReportTable(
-        frame,
+        by_measure(shown, names),
         f"Scores that can be told from chance at {summary['level'].iloc[0]:.0%}, of those tested.",
     )

@@ -57,9 +57,11 @@ def shared_section(overlaps: pd.DataFrame) -> Section:
     for measure, rows in overlaps.groupby("measure", sort=False):
         directed = rows["kind"].iloc[0] == "distance"
         prose.append(_meaning(str(measure), directed))
-        maps = [_whole_map(str(measure), rows, directed)]
-        if rows["model_a"].nunique() > 1 or rows["model_b"].nunique() > 1:
-            maps.append(_by_model(str(measure), rows, directed))
+        across = rows.loc[rows["model_a"] != rows["model_b"], "value"].notna().any()
+        models = {*rows["model_a"].dropna(), *rows["model_b"].dropna()}
+        maps = [] if len(models) > 1 and not across else [_whole_map(str(measure), rows, directed)]
+        if len(models) > 1:
+            maps.append(_by_model(str(measure), rows, directed, across=bool(across)))
         if directed and len(both_ways(rows)):
             maps.append(_plane(str(measure), rows))
         figures.append(FigureChoice(maps, f"figure of {measure}"))
@@ -127,20 +129,22 @@ def _whole_map(measure: str, rows: pd.DataFrame, directed: bool) -> ReportFigure
     )
 
 
-def _by_model(measure: str, rows: pd.DataFrame, directed: bool) -> ReportFigure:
+def _by_model(measure: str, rows: pd.DataFrame, directed: bool, *, across: bool) -> ReportFigure:
     models = list(dict.fromkeys([*rows["model_a"].dropna(), *rows["model_b"].dropna()]))
-    every = [(model, model, WITHIN_MODEL) for model in models]
-    every += [(a, b, ANY_PAIR) for a, b in (permutations if directed else combinations)(models, 2)]
-    shown = every[: len(models)][:_MOST_OWN] + every[len(models) :][:_MOST_PANELS]
+    own = [(model, model, WITHIN_MODEL) for model in models]
+    others = [(a, b, ANY_PAIR) for a, b in (permutations if directed else combinations)(models, 2)]
+    others = others if across else []
+    shown = own[: _MOST_OWN if across else _MOST_OWN + _MOST_PANELS] + others[:_MOST_PANELS]
     pairs = pd.DataFrame(shown, columns=["model_a", "model_b", "differs_in"])
-    left = len(every) - len(pairs)
+    left = len(own) + len(others) - len(pairs)
+    against = "those of another" if across else "each other"
     how = "From the layer of the row to that of the column. " if directed else ""
     more = f" {left} more pairs are in the table." if left else ""
     return ReportFigure(
         interactive_layer_heatmaps(rows, pairs, symmetric=not directed),
         caption=(
-            f"`{measure}`, the layers of one model or checkpoint against those of another, the "
-            f"first layer at the bottom left. {how}{more}"
+            f"`{measure}`, the layers of one model or checkpoint against {against}, the first "
+            f"layer at the bottom left. {how}{more}"
         ),
         alternative=f"Matrices of layers for {counted(len(pairs), 'pair')} of models.",
         name="model by model",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
@@ -16,6 +18,7 @@ from repscape.report.plotly_parts import QUIET, band, base_layout, plain
 from repscape.report.words import short_names
 
 _COLUMNS = 3
+_APART = 1.25
 
 
 def interactive_scales(table: pd.DataFrame, descriptor: str) -> graph_objects.Figure:
@@ -43,12 +46,15 @@ def interactive_scales(table: pd.DataFrame, descriptor: str) -> graph_objects.Fi
         horizontal_spacing=0.03,
     )
     figure.update_layout(base_layout(300 * lines + 130), margin={"t": 34})
-    listed = 0
+    same = rows.groupby(model_names(rows), sort=False)["rep"].nunique().nunique() == 1
+    listed = 0 if same else len(set(rows["rep"]))  # else a place in the legend has many names
     for number, model in enumerate(models):
         part = rows[model_names(rows) == model]
         place = (number // columns + 1, number % columns + 1)
         listed = max(listed, _add_panel(figure, part, place, listed))
-    scales = sorted(rows["scale"].dropna().unique())
+        if number + columns >= len(models):  # the lowest of its column
+            figure.update_xaxes(showticklabels=True, row=place[0], col=place[1])
+    scales = _apart(sorted(rows["scale"].dropna().unique()))
     ticks = {"tickvals": scales, "ticktext": [f"{scale:g}" for scale in scales]}
     figure.update_xaxes(type="log", zeroline=False, automargin=True, **ticks)
     figure.update_yaxes(zeroline=False, automargin=True)
@@ -95,6 +101,15 @@ def scale_section(table: pd.DataFrame) -> Section | None:
         "boundaries: an estimate is to be trusted where its curve is flat."
     ]
     return Section("Dimension against scale", prose, [FigureChoice(figures, "descriptor")])
+
+
+def _apart(scales: Sequence[float]) -> list[float]:
+    """Return the scales whose labels do not run into each other on a logarithmic axis."""
+    kept: list[float] = []
+    for scale in scales:
+        if not kept or scale >= _APART * kept[-1]:
+            kept.append(float(scale))
+    return kept
 
 
 def _add_panel(

@@ -48,6 +48,7 @@ from repscape.report.page import (
     Section,
 )
 from repscape.report.points import interactive_map, interactive_pair_strip
+from repscape.report.sources import by_measure, short_sources
 from repscape.report.words import (
     describe_group_tests,
     describe_groups,
@@ -243,7 +244,7 @@ def _factors(scored: Sequence[Slice], summary: SimilaritySummary) -> Section:
         summary.tests[[*keys, "p_value_holm"]], on=keys, how="left", validate="one_to_one"
     )
     table = ReportTable(
-        _readable(tested[list(names)].rename(columns=names)),
+        by_measure(tested, names),
         "What sharing a factor goes with. The gain is the coefficient in a regression on all "
         "factors, positive where sharing makes networks more alike; the share is the factor's "
         "part of R². p tests whether networks that share the factor are more alike, by handing "
@@ -301,7 +302,7 @@ def _layers(pieces: Sequence[Slice], summary: SimilaritySummary, symmetric: bool
         kept = {old: new for old, new in names.items() if old in frame.columns}
         tables.append(
             ReportTable(
-                _readable(frame[list(kept)].rename(columns=kept)),
+                by_measure(frame, kept),
                 "Layer identification: how often the most similar layer in the network with "
                 "another seed is the same layer. Both directions are counted; a tie is a failure.",
                 percent=("accuracy", "guessing"),
@@ -340,11 +341,6 @@ def _representations(pieces: Sequence[Slice], symmetric: bool) -> Section:
     return Section("Which representations are alike", (), [FigureChoice(figures)])
 
 
-def _readable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Set the measures of a table as code."""
-    return frame.assign(measure=[f"`{name}`" for name in frame["measure"]])
-
-
 def _first(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the first measure (and data set) of a result table."""
     if table.empty:
@@ -356,6 +352,6 @@ def _first(table: pd.DataFrame) -> pd.DataFrame:
 
 def _tab(piece: Slice, pieces: Sequence[Slice]) -> str:
     """Return the name of a slice among others: its measure, and the data where they differ."""
-    sources = {(other.data, other.split) for other in pieces}
-    extra = [part for part in (piece.data, piece.split) if part] if len(sources) > 1 else []
-    return " · ".join([*extra, piece.measure])
+    names = short_sources((other.data, other.split) for other in pieces)
+    data = names[piece.data, piece.split]
+    return f"{data} · {piece.measure}" if len(names) > 1 else piece.measure

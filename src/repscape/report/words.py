@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from repscape.analysis.tidy import in_order_of_appearance, text_or_none
+from repscape.analysis.tidy import in_order_of_appearance
 from repscape.plots.palette import direction
 from repscape.report.page import Headline
+from repscape.report.sources import plain_source, row_sources, short_sources
 
 
 def number(value: float) -> str:
@@ -43,11 +44,6 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def source(data: object, split: object) -> str:
-    """Return the name of a data set and its split."""
-    return f"{data} ({split})" if text_or_none(split) else str(data)
-
-
 def describe_scope(table: pd.DataFrame) -> str:
     """Say what was compared: networks, layers, data, samples, measures."""
     representations = len(in_order_of_appearance(table, "rep"))
@@ -56,8 +52,9 @@ def describe_scope(table: pd.DataFrame) -> str:
     if models > 1:
         layers = f" with {representations} layers in all" if representations > models else ""
         subject = counted(models, "network") + layers
-    sources = table[["data", "split"]].drop_duplicates().to_numpy(dtype=object)
-    known = [source(data, split) for data, split in sources if text_or_none(data)]
+    named = {pair: plain_source(*pair) for pair in row_sources(table) if pair[0]}
+    apart = len(set(named.values())) == len(named)
+    known = list((named if apart else short_sources(named)).values())
     samples = sorted({int(value) for value in table["n"].dropna()})
     data = [counted(samples[0], "sample")] if len(samples) == 1 else []
     data += [listed(known)] if known else []

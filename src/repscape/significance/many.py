@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from repscape.compute.arrays import row_blocks
+from repscape.compute.mapped import return_freed
 from repscape.compute.permuted_pairs import working_bytes
 from repscape.errors import RepscapeError
 from repscape.measures.base import Measure
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 Pairs = Sequence[tuple[int, int]]
 
+_LARGE_ROWS = 512
+"""With fewer samples, what preparing a state leaves in the allocator is small."""
 _SCORE_BYTES = 128
 """A permuted score, its copies, and its share of the sums that it comes from, many times over."""
 
@@ -60,6 +63,8 @@ def iterate_nulls(
             del states[index]
         for index in sorted(used - states.keys()):
             states[index] = _state(measure, values[index], labels[index])
+            if permutations.n >= _LARGE_ROWS:
+                return_freed()
         yield from _nulls_of_block(measure, states, block, permutations, memory_limit, at_once)
 
 

@@ -40,7 +40,8 @@ class Permutations:
     Raises
     ------
     InvalidParameterError
-        count < 1; groups and blocks both given, or of another length; nothing to permute.
+        count < 1; groups and blocks both given, of another length or with missing entries;
+        nothing to permute.
     TooFewSamplesError
         There are no more than `count` different orders; the message says the smallest p-value
         that they can reach.
@@ -63,6 +64,8 @@ class Permutations:
                     f"{name} has {len(column)} entries, but {self.n} samples are compared: give "
                     "one entry for each, in their order"
                 )
+            if column is not None:
+                _check_known(name, column)
         self._check_enough()
 
     def _check_enough(self) -> None:
@@ -76,11 +79,20 @@ class Permutations:
                 why = "there is a single sample"
             raise InvalidParameterError(f"there is nothing to permute: {why}")
         if different is not None and different <= self.count:
+            within, mend = self._restriction()
             raise TooFewSamplesError(
-                f"{self.n} samples have {different} different orders, so the smallest p-value "
-                f"that is reachable is 1/{different} = {1 / different:.3g}: n_permutations="
-                f"{self.count} is too many; ask for at most {different - 1}, or use more samples"
+                f"{self.n} samples{within} have {different} different orders, so the smallest "
+                f"p-value that is reachable is 1/{different} = {1 / different:.3g}: n_permutations="
+                f"{self.count} is too many; ask for at most {different - 1}, or {mend}"
             )
+
+    def _restriction(self) -> tuple[str, str]:
+        """What leaves so few orders, in words, and what mends it."""
+        if self.groups is not None:
+            return " that stay within their groups", "use larger groups"
+        if self.blocks is not None:
+            return " that move in whole blocks", "use more blocks of the same size"
+        return "", "use more samples"
 
     def _different(self) -> int | None:
         """The number of different orders; None if there are more than asked for."""
@@ -119,6 +131,16 @@ class Permutations:
     def restricted(self) -> bool:
         """Whether some orders cannot be drawn; closed forms of the null do not hold then."""
         return self.groups is not None or self.blocks is not None
+
+
+def _check_known(name: str, column: npt.NDArray[Any]) -> None:
+    """Refuse missing entries: they say of no two samples that they belong together."""
+    missing = [i for i, value in enumerate(column.tolist()) if value is None or value != value]
+    if missing:
+        raise InvalidParameterError(
+            f"{name} has {len(missing)} missing entries, the first at sample {missing[0]}: give "
+            "each sample a value, or drop those samples (select)"
+        )
 
 
 def _parts(column: npt.NDArray[Any]) -> list[npt.NDArray[np.int64]]:

@@ -7,7 +7,7 @@ null="permutation")`, and for the layers of two models `compare_layers`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -187,8 +187,9 @@ def dependence_on_n(
     -------
     DataFrame
         One row per size: `measure`, `kind`, `n`, `value` and `sd` (mean and standard deviation
-        over the subsets), `subsets`, and of the first subset `first_value`, `null_mean`, `null_sd`,
-        `p_value`, `effect` and `standard_error` (jackknife). `interval_low` and `interval_high`
+        over the subsets), `subsets`; of the first subset `first_value`, `null_mean`, `null_sd`,
+        `p_value` and `standard_error` (jackknife); `effect`, of `value` beside that null mean.
+        `interval_low` and `interval_high`
         are `value` and that error, as of a single score of n samples, at 95 %; null where too few
         samples are left for the jackknife.
     """
@@ -212,7 +213,8 @@ def dependence_on_n(
         a, b = (prepare_state(chosen, select_samples(chosen, v, subsets[0])) for v in values)
         null = null_of(chosen, a, b, Permutations(size, n_permutations, seed), limit)
         record: dict[str, Any] = {"measure": chosen.name, "kind": chosen.declared.kind, "n": size}
-        record |= _spread(scores) | _stated(null)
+        record |= _spread(scores)
+        record |= _stated(null, record["value"])
         records.append(record | _error(chosen, partial, subsets[0], record["value"], seed))
     return pd.DataFrame(records)
 
@@ -239,9 +241,10 @@ def _spread(scores: Sequence[float]) -> dict[str, float]:
     return {"value": float(np.mean(scores)), "sd": sd, "subsets": len(scores)}
 
 
-def _stated(null: Null) -> dict[str, float | None]:
-    names = ("null_mean", "null_sd", "p_value", "effect")
-    return {"first_value": null.observed, **{name: null.fields[name] for name in names}}
+def _stated(null: Null, value: float) -> dict[str, float | None]:
+    names = ("null_mean", "null_sd", "p_value")
+    stated = {"first_value": null.observed, **{name: null.fields[name] for name in names}}
+    return stated | {"effect": replace(null, observed=value).effect}
 
 
 def _sizes(measure: Measure[Any], n: int, sizes: Sequence[int] | None) -> list[int]:

@@ -14,6 +14,7 @@ from repscape.report.geometry import shared_section
 from repscape.report.page import Section
 from repscape.report.profiles import profile_section
 from repscape.report.scales import has_scales, scale_section
+from repscape.report.words import short_names
 from repscape.studies.steps.base import (
     FIGURES,
     SECTIONS,
@@ -88,7 +89,7 @@ def _in_words(geometry: pd.DataFrame) -> list[str]:
     """What happens from the first layer to the last, by objective where that is known."""
     chosen = geometry[geometry["chosen"] & geometry["control"].isna()]
     sentences = []
-    for descriptor in dict.fromkeys(chosen["descriptor"]):
+    for descriptor, name in short_names(list(dict.fromkeys(chosen["descriptor"]))).items():
         rows = chosen[chosen["descriptor"] == descriptor]
         ends = rows[rows["depth"].isin((0.0, 1.0)) & rows["value"].notna()]
         by = "objective" if "objective" in rows.columns else None
@@ -96,12 +97,13 @@ def _in_words(geometry: pd.DataFrame) -> list[str]:
         for group, of_group in ends.groupby(by, sort=False) if by else [("", ends)]:
             means = of_group.groupby("depth")["value"].mean()
             if {0.0, 1.0} <= {*means.index}:
-                which = f" ({group})" if group else ""
+                which = f" ({group!s})" if group else ""
                 parts.append(f"{means[0.0]:.2g} to {means[1.0]:.2g}{which}")
         if parts:
+            quantity = rows["quantity"].iloc[0]
             sentences.append(
-                f"From the first layer to the last the mean {rows['quantity'].iloc[0]} goes from "
-                f"{' and from '.join(parts)}."
+                f"From the first layer to the last the mean {quantity} "
+                f"(`{name}`) goes from {' and from '.join(parts)}."
             )
     return [
         *sentences,

@@ -21,6 +21,7 @@ from repscape.measures.base import get_measure
 from repscape.plots.by_depth import by_depth_figure
 from repscape.plots.triangles import Panel, triangles
 from repscape.report.page import Headline, ReportTable, Section
+from repscape.report.sources import by_measure
 from repscape.studies.steps.base import (
     ANALYSES,
     FIGURES,
@@ -39,6 +40,26 @@ if TYPE_CHECKING:
 _GROUP_NAMES = {
     "otis": "Invariant to rotation and scale",
     "otistr": "Invariant to rotation, scale and shift",
+}
+_AGREED = {
+    "measure": "measure",
+    "data_a": "one data set",
+    "data_b": "the other",
+    "models": "models",
+    "pairs": "pairs",
+    "spearman": "Spearman",
+    "pearson": "Pearson",
+    "p_value": "p",
+}
+_WIDE = {
+    "measure": "measure",
+    "n": "n",
+    "d_max": "largest d",
+    "pairs": "pairs",
+    "wide_pairs": "with n < d",
+    "mean": "mean",
+    "null_mean": "chance",
+    "mean_effect": "effect",
 }
 
 
@@ -108,7 +129,7 @@ def figures(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> dict[str,
                 note=wide.warning_of(tables["wide_pairs"], data, [p.measure for p in panels]),
             )
     depths = tables["scores_by_depth"]
-    if depths["depth"].nunique() > 1:
+    if depths["place"].nunique() > 1:
         drawn["scores_by_depth"] = by_depth_figure(depths)
     return drawn
 
@@ -134,9 +155,10 @@ def section(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> Part:
     if len(bias):
         shown.append(
             ReportTable(
-                bias.drop(columns=["split", "kind", "warning"]),
-                "Samples against features: the mean score beside what unrelated representations "
-                "would score (null mean), and the effect, which is 0 for those and 1 for the best.",
+                by_measure(bias, _WIDE),
+                "Samples n against features d: the mean score of the pairs beside the mean under "
+                "random pairing of the samples (chance), and the effect, which is 0 for those "
+                "and 1 for the best.",
             )
         )
     return Part([Section("The published measures", prose, tables=shown)], _headlines(agreed))
@@ -180,12 +202,12 @@ def _wide_in_words(bias: pd.DataFrame) -> list[str]:
 
 def _depth_in_words(depths: pd.DataFrame) -> list[str]:
     """From the first layer to the last, by the first measure of the table."""
-    if depths.empty or depths["depth"].nunique() < 2:
+    if depths.empty or depths["place"].nunique() < 2:
         return []
     measure = depths["measure"].iloc[0]
     parts = []
     for data, rows in depths[depths["measure"] == measure].groupby("data", sort=False):
-        ordered = rows.sort_values("depth")
+        ordered = rows.sort_values("place")
         parts.append(f"{ordered['mean'].iloc[0]:.2f} to {ordered['mean'].iloc[-1]:.2f} ({data})")
     return [
         f"From the first of the layers to the last the mean of `{measure}` over pairs of models "
@@ -223,7 +245,7 @@ ANALYSES.register(
     Analysis(
         name="data_agreement",
         summary="do measures order pairs of models alike on two data sets?",
-        version=1,
+        version=2,
         run=f"{__name__}:agreement",
         needs=("scores",),
         options=AgreementOptions,
@@ -241,8 +263,8 @@ ANALYSES.register(
 ANALYSES.register(
     Analysis(
         name="scores_by_depth",
-        summary="mean scores of models at equal relative depth",
-        version=1,
+        summary="mean scores of models, layer by layer",
+        version=2,
         run=f"{__name__}:depth_table",
         needs=("scores",),
     )
@@ -250,7 +272,7 @@ ANALYSES.register(
 FIGURES.register(
     FigureStep(
         name="published_similarity",
-        summary="the heat maps of Klabunde et al. (2023), and scores by depth",
+        summary="the heat maps of Klabunde et al. (2023), and scores layer by layer",
         draw=figures,
         needs=("scores", "wide_pairs", "scores_by_depth"),
     )
