@@ -64,7 +64,7 @@ def test_there_is_no_warning_where_samples_are_many() -> None:
     assert warning_of(table, "digits", [PROCRUSTES]) is None
 
 
-def test_scores_at_equal_depth() -> None:
+def test_scores_layer_by_layer() -> None:
     rows = [
         row(f"a/{i}", f"b/{j}", 0.1 * (3 * i + j), null_mean=0.05)
         for i in range(3)
@@ -72,7 +72,7 @@ def test_scores_at_equal_depth() -> None:
     ]
     rows += [row("a/0", "c/only", 0.9, null_mean=0.05), row("a/0", "a/1", 0.8, null_mean=0.05)]
     table = scores_by_depth(pd.DataFrame(rows))
-    assert table["depth"].tolist() == [0.0, 0.5, 1.0]
+    assert table["place"].tolist() == [1, 2, 3]
     assert table["mean"].round(6).tolist() == [0.0, 0.4, 0.8]
     assert table["pairs"].tolist() == [1, 1, 1]
     assert table["null_mean"].tolist() == [0.05] * 3

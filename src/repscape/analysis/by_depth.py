@@ -1,4 +1,4 @@
-"""How alike are models, layer by layer at equal relative depth?"""
+"""How alike are models, layer by layer in the order of the layers compared?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ COLUMNS = {
     "split": "its split",
     "measure": "printable name",
     "kind": "similarity or distance",
-    "depth": "relative depth of both layers: position / (layers - 1)",
+    "place": "of both layers among those compared, from 1 (first); not a depth in the network",
     "pairs": "number of pairs of models with a score",
     "mean": "mean over these pairs",
     "low": "lowest",
@@ -22,14 +22,14 @@ COLUMNS = {
 
 
 def scores_by_depth(scores: pd.DataFrame) -> pd.DataFrame:
-    """Average the scores of two models' layers at equal relative depth over pairs of models.
+    """Average the scores of two models' k-th layers, of those compared, over pairs of models.
 
     Only models with equally many layers in the table are paired, layer k with layer k.
 
     Returns
     -------
     DataFrame
-        One row per data set, measure and depth; the columns are described in `COLUMNS`.
+        One row per data set, measure and place; the columns are described in `COLUMNS`.
     """
     rows = []
     for piece in slices(scores):
@@ -43,14 +43,14 @@ def scores_by_depth(scores: pd.DataFrame) -> pd.DataFrame:
             sides[0]["layers"].to_numpy() == sides[1]["layers"].to_numpy()
         )
         same &= table["model_a"].to_numpy() != table["model_b"].to_numpy()
-        depth = sides[0]["position"] / (sides[0]["layers"] - 1).clip(lower=1)
-        chosen = table.assign(depth=depth.to_numpy())[same].dropna(subset=["value"])
-        for at, part in chosen.groupby("depth", sort=True):
+        place = 1 + sides[0]["position"].to_numpy()
+        chosen = table.assign(place=place)[same].dropna(subset=["value"])
+        for at, part in chosen.groupby("place", sort=True):
             null = part["null_mean"].mean() if "null_mean" in part.columns else None
             rows.append(
                 {
                     **piece.context,
-                    "depth": at,
+                    "place": int(at),
                     "pairs": len(part),
                     "mean": part["value"].mean(),
                     "low": part["value"].min(),

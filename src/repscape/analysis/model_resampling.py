@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, permutations
 from math import factorial
 from typing import Literal, TypeAlias, get_args
 
@@ -33,6 +33,7 @@ Statistic: TypeAlias = Callable[[Sequence[Matrix], NDArray[np.bool_]], float]
 Compare: TypeAlias = Literal["pearson", "spearman"]
 
 FEWEST_MODELS = 4
+_COUNTED = 12  # more models have more orders than anybody asks for
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class PermutationTest:
     value : float
         The statistic.
     p_value : float
-        (1 + exceedances) / (1 + permutations).
+        (1 + exceedances) / (1 + permutations); over all of them, their share that reach the value.
     null_mean, null_sd : float
         Over permutations.
     alternative : str
@@ -216,7 +217,8 @@ def mantel(
     """Test whether two matrices of scores of the same models agree: the Mantel (QAP) test.
 
     The statistic is the correlation over pairs of models; permutations relabel the models of
-    one matrix, rows and columns together.
+    one matrix, rows and columns together. Where there are no more orders of the models than
+    permutations asked for, all of them are taken instead: the p-value is then exact.
 
     Parameters
     ----------
@@ -335,27 +337,26 @@ def _permute_models(
         raise InvalidParameterError(f"alternative={alternative!r}: write 'greater' or 'two-sided'")
     if n_permutations < 1:
         raise InvalidParameterError(f"n_permutations={n_permutations}: ask for at least 1")
-    reachable = factorial(min(models, 12))
-    if reachable <= n_permutations:
-        raise TooFewSamplesError(
-            f"{models} models have {reachable} different orders, so the smallest p-value that is "
-            f"reachable is 1/{reachable} = {1 / reachable:.3g}: n_permutations={n_permutations} "
-            f"is too many; ask for at most {reachable - 1}, or compare more models"
-        )
-    rng = np.random.default_rng(seed)
     value = statistic(np.arange(models))
-    null = np.array([statistic(rng.permutation(models)) for _ in range(n_permutations)])
+    every = models <= _COUNTED and factorial(models) <= n_permutations
+    if every:
+        drawn = np.array(list(permutations(range(models))))
+    else:
+        rng = np.random.default_rng(seed)
+        drawn = np.array([rng.permutation(models) for _ in range(n_permutations)])
+    null = np.array([statistic(order) for order in drawn])
+    null = null[np.isfinite(null)] if every else null
     found, observed = (null, value) if alternative == "greater" else (np.abs(null), abs(value))
     exceed = int((found >= observed - 1e-12 * max(1.0, abs(observed))).sum())
     return PermutationTest(
         value,
-        (1 + exceed) / (1 + n_permutations),
+        exceed / len(null) if every else (1 + exceed) / (1 + n_permutations),
         float(null.mean()),
-        float(null.std(ddof=1)) if n_permutations > 1 else float("nan"),
+        float(null.std(ddof=1)) if len(null) > 1 else float("nan"),
         alternative,
-        n_permutations,
+        len(null) - 1 if every else n_permutations,
         models,
-        1.0 / (1 + n_permutations),
+        1.0 / (len(null) if every else 1 + n_permutations),
     )
 
 

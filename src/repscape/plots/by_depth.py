@@ -1,4 +1,4 @@
-"""Scores of models at equal relative depth, one panel per measure."""
+"""Scores of models, layer by layer, one panel per measure."""
 
 from __future__ import annotations
 
@@ -43,16 +43,17 @@ def by_depth_figure(table: pd.DataFrame) -> Figure:
             axes = figure.add_subplot(grid[place // columns, place % columns])
             part = table[table["measure"] == measure]
             for data, colour in colours.items():
-                line = part[part["data"].astype(str) == data].sort_values("depth")
+                line = part[part["data"].astype(str) == data].sort_values("place")
                 axes.fill_between(
-                    line["depth"], line["low"], line["high"], color=colour, alpha=0.13
+                    line["place"], line["low"], line["high"], color=colour, alpha=0.13
                 )
-                axes.plot(line["depth"], line["mean"], color=colour, marker="o", markersize=2.5)
-                axes.plot(line["depth"], line["null_mean"].astype(float), ":", color=colour)
+                axes.plot(line["place"], line["mean"], color=colour, marker="o", markersize=2.5)
+                axes.plot(line["place"], line["null_mean"].astype(float), ":", color=colour)
+            axes.set_xticks(sorted(part["place"].unique()))
             axes.set_title(wrapped(measure, _NAME_SIGNS), fontsize=5.5)
             if (part["kind"] == "distance").all():
                 axes.invert_yaxis()
             if place + columns >= len(measures):
-                axes.set_xlabel("relative depth", fontsize=SMALL_SIZE)
+                axes.set_xlabel("layer, of those compared", fontsize=SMALL_SIZE)
         stack_legends(figure.add_subplot(grid[:, -1]), [("data", handles)])
     return figure

@@ -165,7 +165,7 @@ def load(
     chosen = choose_tower(whole, tower, written)
     facts = {
         "name": written,
-        "revision": _revision(place, config, whole, pretrained),
+        "revision": _revision(place, written, whole, pretrained),
         "device": placed,
         "tags": tags_of(config, whole),
         "base": chosen if isinstance(chosen, Tower) else _without_head(whole),
@@ -258,13 +258,12 @@ def _takes_images(module: Any, whole: Any, written: str) -> bool:
     return pixels or bool(whole.config.model_type == "imagegpt")
 
 
-def _revision(place: Place, config: Any, whole: Any, pretrained: bool) -> str:
+def _revision(place: Place, written: str, whole: Any, pretrained: bool) -> str:
     if not pretrained:
         return digest_of_weights(whole)
     if place.folder is not None:
         return digest_of_folder(place.folder)
-    commit = getattr(config, "_commit_hash", None)
-    return str(commit) if commit else digest_of_weights(whole)
+    return place.commit(written, "config.json") or digest_of_weights(whole)
 
 
 def tags_of(config: Any, whole: Any) -> dict[str, str]:

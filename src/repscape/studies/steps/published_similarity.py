@@ -129,7 +129,7 @@ def figures(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> dict[str,
                 note=wide.warning_of(tables["wide_pairs"], data, [p.measure for p in panels]),
             )
     depths = tables["scores_by_depth"]
-    if depths["depth"].nunique() > 1:
+    if depths["place"].nunique() > 1:
         drawn["scores_by_depth"] = by_depth_figure(depths)
     return drawn
 
@@ -202,12 +202,12 @@ def _wide_in_words(bias: pd.DataFrame) -> list[str]:
 
 def _depth_in_words(depths: pd.DataFrame) -> list[str]:
     """From the first layer to the last, by the first measure of the table."""
-    if depths.empty or depths["depth"].nunique() < 2:
+    if depths.empty or depths["place"].nunique() < 2:
         return []
     measure = depths["measure"].iloc[0]
     parts = []
     for data, rows in depths[depths["measure"] == measure].groupby("data", sort=False):
-        ordered = rows.sort_values("depth")
+        ordered = rows.sort_values("place")
         parts.append(f"{ordered['mean'].iloc[0]:.2f} to {ordered['mean'].iloc[-1]:.2f} ({data})")
     return [
         f"From the first of the layers to the last the mean of `{measure}` over pairs of models "
@@ -245,7 +245,7 @@ ANALYSES.register(
     Analysis(
         name="data_agreement",
         summary="do measures order pairs of models alike on two data sets?",
-        version=1,
+        version=2,
         run=f"{__name__}:agreement",
         needs=("scores",),
         options=AgreementOptions,
@@ -263,8 +263,8 @@ ANALYSES.register(
 ANALYSES.register(
     Analysis(
         name="scores_by_depth",
-        summary="mean scores of models at equal relative depth",
-        version=1,
+        summary="mean scores of models, layer by layer",
+        version=2,
         run=f"{__name__}:depth_table",
         needs=("scores",),
     )
@@ -272,7 +272,7 @@ ANALYSES.register(
 FIGURES.register(
     FigureStep(
         name="published_similarity",
-        summary="the heat maps of Klabunde et al. (2023), and scores by depth",
+        summary="the heat maps of Klabunde et al. (2023), and scores layer by layer",
         draw=figures,
         needs=("scores", "wide_pairs", "scores_by_depth"),
     )
