@@ -23,6 +23,8 @@ from repscape.store import Store
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("importable")]
 TASKS = LAYERS + len(MEASURES) + 1
 SECONDS = 0.1
+KILLS = 6
+"""Of tasks that do nothing but sleep; `tests/studies/test_killed.py` kills a real study."""
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["repscape.execution.worker", "torch", "numba", "micro_study"])
 
@@ -48,7 +50,7 @@ def test_a_driver_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, re
         start(tmp_path / name, tmp_path / f"{name}-log").join()
         whole = time.monotonic() - begin
     kills = studies = 0
-    while kills < 15:
+    while kills < KILLS:
         studies += 1
         root, log = tmp_path / f"store-{studies}", tmp_path / f"log-{studies}"
         driver = start(root, log)
@@ -75,7 +77,7 @@ def test_workers_killed_at_random_moments_end_with_the_same_bytes(tmp_path, refe
     command = [sys.executable, "-c", RUN_POOL, str(root), str(log)]
     driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     kills = 0
-    while driver.poll() is None and kills < 15:
+    while driver.poll() is None and kills < KILLS:
         time.sleep(moments.uniform(0.0, 4 * SECONDS))
         workers = workers_of(driver)
         if workers:
@@ -83,7 +85,7 @@ def test_workers_killed_at_random_moments_end_with_the_same_bytes(tmp_path, refe
                 moments.choice(workers).send_signal(signal.SIGKILL)
                 kills += 1
     assert driver.communicate()[0] == f"{TASKS} made\n"
-    assert kills == 15
+    assert kills == KILLS
     assert data_of(root) == reference
     assert not [name for name in begun(log) if name.endswith("!")]
     assert read_failures(Store(root)) == {}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from micro_study import data_of
 
 from repscape.execution.outcomes import Event
 from repscape.execution.processes import ProcessExecutor
@@ -114,6 +115,27 @@ def test_the_bytes_do_not_depend_on_the_executor_or_the_number_of_workers(
 ):
     assert run(tmp_path, ProcessExecutor(cpus=workers)).complete
     assert tables(tmp_path) == tables(inline)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "cluster",
+    [
+        pytest.param("slurm", marks=pytest.mark.slurm),
+        pytest.param("ray_cluster", marks=pytest.mark.ray),
+    ],
+)
+def test_groups_that_a_cluster_computes_have_the_same_bytes(inline, tmp_path, request, cluster):
+    """The networks are there already; every group and the sums of them are to do."""
+    executor = request.getfixturevalue(cluster)
+    shutil.copytree(inline / "store", tmp_path / "store")
+    for kind in ("scores", "cover", "tile_sums", "fitted"):
+        shutil.rmtree(tmp_path / "store" / kind)
+    done = run(tmp_path, executor)
+    assert done.complete
+    assert done.made == 2 * GROUPS + 4 + 2
+    assert tables(tmp_path) == tables(inline)
+    assert data_of(tmp_path / "store") == data_of(inline / "store")
 
 
 def test_another_threshold_keeps_what_was_decided_and_a_new_model_divides_only_its_own(

@@ -1,29 +1,22 @@
-"""The same bytes whatever runs the tasks, however often it was killed, and with two at once."""
+"""The same bytes whatever runs the tasks, and with two runs at once."""
 
 from __future__ import annotations
 
-import os
-import random
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from micro import SETTINGS, run_micro, scored, tables
-from micro_study import data_of
-
-from repscape.store import Store
+from micro import DRAWN, SETTINGS, assert_same, figures, run_micro, scored, tables
 
 pytestmark = pytest.mark.slow
-KILLS = 6
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("uninterrupted")
-    assert run_micro(folder).complete
+    assert run_micro(folder, settings=DRAWN).complete
+    assert {path.rpartition(".")[2] for path in figures(folder)} == {"png", "pdf"}
     return folder
 
 
@@ -36,13 +29,13 @@ def start(folder: Path, out: str = "out") -> subprocess.Popen[bytes]:
 
 
 def test_processes(uninterrupted, tmp_path):
-    assert run_micro(tmp_path, "processes").complete
+    assert run_micro(tmp_path, "processes", DRAWN).complete
     assert_same(tmp_path, uninterrupted)
 
 
 @pytest.mark.slurm
 def test_slurm(uninterrupted, tmp_path, slurm):
-    done = run_micro(tmp_path, slurm)
+    done = run_micro(tmp_path, slurm, DRAWN)
     assert done.complete
     assert len(list((tmp_path / "store-slurm").glob("*_result.pkl"))) == done.made
     assert_same(tmp_path, uninterrupted)
@@ -51,44 +44,8 @@ def test_slurm(uninterrupted, tmp_path, slurm):
 @pytest.mark.ray
 def test_ray(uninterrupted, tmp_path, ray_cluster):
     """On both nodes."""
-    assert run_micro(tmp_path, ray_cluster).complete
+    assert run_micro(tmp_path, ray_cluster, DRAWN).complete
     assert_same(tmp_path, uninterrupted)
-
-
-def assert_same(folder: Path, expected: Path) -> None:
-    """Every table, and all that the store has: weights, representations, scores, figures' data."""
-    assert tables(folder) == tables(expected)
-    found, wanted = (data_of(one / "store") for one in (folder, expected))
-    assert found.keys() == wanted.keys()
-    assert [name for name in found if found[name] != wanted[name]] == []
-
-
-def test_a_run_that_is_killed_at_random_moments_ends_with_the_same_bytes(uninterrupted, tmp_path):
-    draw = random.Random(20261126)
-    committed: dict[str, int] = {}
-    for _ in range(KILLS):
-        process = start(tmp_path)
-        before = len(committed)
-        # Anywhere between two commits: first a task must be through, then any moment may be it.
-        while process.poll() is None and len(committed) <= before:
-            committed = commits(tmp_path)
-            time.sleep(0.02)
-        time.sleep(draw.uniform(0, 0.6))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        committed = commits(tmp_path)
-    assert run_micro(tmp_path).complete
-    after = commits(tmp_path)
-    assert {key: after[key] for key in committed} == committed, "nothing is committed twice"
-    assert {name: content for name, content in tables(tmp_path).items() if "provenance" not in name}
-    assert tables(tmp_path) == tables(uninterrupted)
-    assert Store(tmp_path / "store").verify() == []
-
-
-def commits(folder: Path) -> dict[str, int]:
-    """When every artefact was committed, by the inode and time of its manifest."""
-    manifests = (folder / "store").glob("*/*/manifest.json")
-    return {path.parent.name: path.stat().st_mtime_ns for path in manifests}
 
 
 def test_two_runs_at_once_share_the_work_and_end_with_the_same_bytes(uninterrupted, tmp_path):

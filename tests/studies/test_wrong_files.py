@@ -44,6 +44,7 @@ WRONG = [
     ("a measure", "[cka,", "[ckaa,", "11:12", ["'ckaa'", "did you mean 'cka'"]),
     ("a parameter", "k=10", "kk=10", "11:17", ["'kk'", "did you mean 'k'"]),
     ("a measure twice", "[cka,", '[cka, "cka[kernel=linear]",', "11:17", ["twice", "leave one"]),
+    ("a pooling", "layers:", "poolings: [men]\nlayers:", "10:12", ["'men'", "did you mean 'mean'"]),
     ("a descriptor", "  - gride", "  - gryde", "13:5", ["'gryde'", "did you mean 'gride'"]),
     ("a training step", "train: digits_network", "train: digit_network", "3:5",
      ["no training step is called 'digit_network'", "'digits_network'"]),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from repscape.errors import RepscapeError, StudyError, did_you_mean
+from repscape.extract.pooling import get_pooling
 from repscape.geometry.base import get_descriptor
 from repscape.geometry.presets import PRESETS
 from repscape.measures.base import get_measure
@@ -90,6 +91,7 @@ class _Checker:
         if len(self.problems.lines) == before and not any("data" in part for part in self.broken):
             self._check_seen(models, data)
         measures = self._names(("measures",), file.measures, _measure_name)
+        self._names(("poolings",), file.poolings, _pooling_name)
         data = [replace(one, descriptors=self._descriptors(one)) for one in data]
         named = [*file.descriptors, *(name for one in data for name in one.entry.descriptors or ())]
         presets = [PRESETS[name] for name in dict.fromkeys(named) if name in PRESETS]
@@ -263,6 +265,11 @@ class _Checker:
             "marks": described,
             "overlaps": bool(study.between or file.describe.between),
         }[name]
+
+
+def _pooling_name(name: str) -> str:
+    get_pooling(name)
+    return name
 
 
 def _measure_name(name: str) -> str:
