@@ -78,8 +78,8 @@ class LayoutReader:
                 settled = known.shape[1:] == output.shape[1:] and len(set(alike)) == 1
                 return known.layout if settled else "unclear"
             if first or last:
-                other = _lengths(tuple(output.shape), "last" if first else "first")
-                if any(other == seen.lengths for seen in self._known[: place + 1]):
+                lengths = _lengths(tuple(output.shape), "last" if first else "first")
+                if any(lengths == seen.lengths for seen in self._known[: place + 1]):
                     return "unclear"  # or else the lengths are what they were, and features new
                 return "first" if first else "last"
         tokens = output.ndim == _FEWEST_AXES
