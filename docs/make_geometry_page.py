@@ -101,8 +101,8 @@ own class as k; classes smaller than k + 1 are noted, since they cannot reach 1.
 
 - *Profile*: the descriptor against relative depth l / l_last. The band is one standard error on
   either side, thin broken lines are controls, the grey line is chance. *Peak* is the first peak
-  that stands out (by 5 % of the range and two standard errors), *minimum* the smallest value after
-  it, *bump* the next peak.
+  that stands out (by 5 % of the range and two standard errors) and that no earlier layer exceeds,
+  or the largest value where none is; *minimum* the smallest value after it, *bump* the next peak.
 - *Scales*: the same descriptor against the scale, a line per layer, dark to bright. Trust it where
   lines are flat and do not cross: where they cross, the order of the layers depends on the scale.
 - *Heat maps* of χ and Δ: layers against layers, of one model or of two, brighter is more alike. In

@@ -71,6 +71,8 @@ def test_one_number_has_one_name(asked, name):
     ("asked", "error", "message"),
     [
         ("ckaa", UnknownNameError, r"no measure is called 'ckaa': did you mean 'cka'"),
+        ("SVCCA", UnknownNameError, r"no measure is called 'SVCCA': did you mean 'svcca'"),
+        ("cka,rsa", InvalidParameterError, r"cannot read 'cka,rsa'.*several names are a list"),
         (
             "unit_row|cka",
             UnknownNameError,

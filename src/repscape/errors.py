@@ -114,11 +114,15 @@ class TaskFailedError(RepscapeError, RuntimeError):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the end of an error message: the near matches of `name`, or all of `known`.
 
-    >>> did_you_mean("ckaa", ["cka", "rsa"])
+    >>> did_you_mean("CKAA", ["cka", "rsa"])
     "did you mean 'cka'?"
     """
     options = sorted(set(known))
-    close = difflib.get_close_matches(name, options, n=3, cutoff=0.5)
+    folded = {option.casefold(): option for option in options}
+    close = [
+        folded[match]
+        for match in difflib.get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.5)
+    ]
     if close:
         return "did you mean " + " or ".join(repr(c) for c in close) + "?"
     return "known: " + ", ".join(options)

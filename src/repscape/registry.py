@@ -207,7 +207,7 @@ def _parse_call(part: str, text: str) -> Call:
     if match is None:
         raise InvalidParameterError(
             f"cannot read {_within(part, text)}: write name[parameter=value,parameter=value], "
-            "e.g. 'unit_rows|cka[kernel=rbf,sigma=0.4]'"
+            "e.g. 'unit_rows|cka[kernel=rbf,sigma=0.4]'; several names are a list, not one text"
         )
     arguments: dict[str, str] = {}
     for argument in filter(None, (match["arguments"] or "").split(",")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -202,6 +203,11 @@ def same_samples(a: Representation, b: Representation) -> bool:
 def _as_matrix(values: Any) -> Values:
     if type(values).__module__.partition(".")[0] == "torch":
         return _as_matrix_tensor(values)
+    if isinstance(values, str | os.PathLike):
+        raise InvalidRepresentationError(
+            f"{os.fspath(values)!r} is a name, not values: read the file first, with "
+            "repscape.load(path)"
+        )
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()
     array: npt.NDArray[Any] = np.asanyarray(values)

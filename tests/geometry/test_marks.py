@@ -43,3 +43,10 @@ def test_without_a_hump_the_largest_is_the_peak(values):
 
 def test_too_few_layers():
     assert find_marks([1.0, np.nan, 2.0]) is None
+
+
+def test_a_bump_below_the_first_layer_is_not_the_peak():
+    """A profile that falls from its first layer, with or without a bump: the same rule."""
+    assert find_marks([8.0, 5.2, 5.3, 5.4, 5.3]) == Marks(peak=0, minimum=1, bump=None)
+    assert find_marks([8.0, 5.5, 5.4, 5.6, 6.1, 5.7, 5.5]) == Marks(peak=0, minimum=2, bump=4)
+    assert find_marks([8.0, 5.0, 9.0, 7.0]) == Marks(peak=2, minimum=3, bump=None)

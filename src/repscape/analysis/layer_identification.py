@@ -25,7 +25,7 @@ from repscape.errors import UnknownNameError, did_you_mean
 def layer_identification(
     table: pd.DataFrame,
     *,
-    same: Sequence[str] = ("architecture", "objective"),
+    same: Sequence[str] | None = None,
     differ: str = "seed",
     symmetric: bool = True,
 ) -> pd.DataFrame:
@@ -40,7 +40,8 @@ def layer_identification(
     table
         A tidy table of layers; several measures are kept apart.
     same
-        Tags that the two models must share. Those that the table lacks are not asked for.
+        Tags that the two models must share. Those that the table lacks are not asked for. By
+        default every other tag in which any two models agree.
     differ
         The tag in which they must differ.
     symmetric
@@ -72,7 +73,7 @@ def layer_identification(
                 f"the table has no tag {differ!r} of its models; "
                 + did_you_mean(differ, tags.columns)
             )
-        shared = [name for name in same if name in tags.columns]
+        shared = _shared(tags, same, differ)
         layers = layer_positions(piece.table).groupby("model", sort=False)["layer"].agg(list)
         best = _best_matches(piece, symmetric)
         for model_a, model_b in _twins(tags, shared, differ):
@@ -81,8 +82,16 @@ def layer_identification(
             found = best.get((model_a, model_b), {})
             row |= _outcome(found, layers[model_a], layers[model_b])
             rows.append(row)
-    shared = [name for name in same if f"{name}_a" in table.columns]
+    shared = _shared(model_tags(table), same, differ)
     return pd.DataFrame(rows, columns=[*_LEAD, *shared, *_COUNTS])
+
+
+def _shared(tags: pd.DataFrame, same: Sequence[str] | None, differ: str) -> list[str]:
+    """The tags that two models must have in common."""
+    if same is not None:
+        return [name for name in same if name in tags.columns]
+    others = [name for name in tags.columns if name != differ]
+    return [name for name in others if tags[name].duplicated().any()]
 
 
 def identification_accuracy(rows: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
@@ -148,8 +157,9 @@ def _best_matches(piece: Slice, symmetric: bool) -> dict[tuple[str, str], dict[s
 
 
 def _twins(tags: pd.DataFrame, shared: Sequence[str], differ: str) -> list[tuple[str, str]]:
-    """Ordered pairs of models that share some tags and differ in another."""
-    known = tags.dropna(subset=[*shared, differ])
+    """Ordered pairs of models that share some tags, or both lack them, and differ in another."""
+    known = tags.dropna(subset=[differ]).astype(object)
+    known = known.where(known.notna(), None)
     return [
         (str(a), str(b))
         for a in known.index

@@ -13,6 +13,8 @@ from scipy.signal import find_peaks
 if TYPE_CHECKING:
     import pandas as pd
 
+MARKS_VERSION = 2
+"""Of the rule of `find_marks`: 2 since a peak must exceed all layers before it."""
 _SMALLEST_SHARE = 0.05
 _ERRORS = 2.0
 
@@ -24,12 +26,13 @@ class Marks:
     Attributes
     ----------
     peak : int
-        The first peak that stands out, or the largest value where none does.
+        The first peak that stands out and is higher than all before it, or the largest value
+        where none is.
     minimum : int or None
         The smallest value between the peak and the second bump; without a second bump, the
         smallest after the peak. None where the peak is the last layer.
     bump : int or None
-        The next peak that stands out, if there is one.
+        The next peak that stands out, if there is one; it may be lower than the first.
     """
 
     peak: int
@@ -42,7 +45,8 @@ def find_marks(values: Sequence[float], errors: Sequence[float] | None = None) -
 
     A peak stands out if its prominence exceeds 5 % of the range of the profile and two standard
     errors of a difference (√2 times the mean error). The first and the last layer are no peaks
-    unless nothing else is.
+    unless nothing else is: in a profile that falls from its first layer, a later bump that stays
+    below that layer is not its peak.
 
     Returns None for fewer than three values.
     """
@@ -52,8 +56,9 @@ def find_marks(values: Sequence[float], errors: Sequence[float] | None = None) -
         return None
     known = profile[present]
     peaks, _ = find_peaks(known, prominence=_prominence(known, errors, present))
-    peak = int(peaks[0]) if len(peaks) else int(known.argmax())
-    bump = int(peaks[1]) if len(peaks) > 1 else None
+    risen = [int(at) for at in peaks if known[at] >= known[:at].max()]
+    peak = risen[0] if risen else int(known.argmax())
+    bump = next((int(at) for at in peaks if at > peak), None)
     stop = len(known) if bump is None else bump
     after = known[peak + 1 : stop]
     minimum = peak + 1 + int(after.argmin()) if len(after) else None

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import torch
 from typing_extensions import override
 
-from repscape.compute.arrays import as_symmetric, check_not_constant
+from repscape.compute.arrays import as_symmetric, check_not_constant, check_squares
 from repscape.compute.gram import PairSums
 from repscape.compute.matrix import Matrix
 from repscape.compute.memory import Spare
@@ -196,6 +196,7 @@ class CKA(GramMeasure):
             gram = as_symmetric(x, "Gram matrix")
             return Matrix(diagonal=gram.diagonal(), pivot=_typical_entry(gram), given=gram)
         check_not_constant(x)
+        check_squares(x)
         rows = Rows(x, "centred")
         if self.kernel == "linear":
             return Matrix(rows.squared_norms, pivot=0.0, rows=rows, map=LinearKernel())

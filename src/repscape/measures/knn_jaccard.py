@@ -37,8 +37,8 @@ class KNNJaccard(NeighbourMeasure):
         cost=NEIGHBOUR_COST,
         chance="about k / (2(n-1) - k)",
         pitfalls=(
-            "Depends on k/n, so values of data sets of other sizes do not compare. Smaller than "
-            "mutual_knn, which divides by k."
+            "Depends on k/n, so values of data sets of other sizes do not compare; at k = n-1 any "
+            "two representations score 1. Smaller than mutual_knn, which divides by k."
         ),
         citation=Citation(
             "Schumacher et al. 2021",

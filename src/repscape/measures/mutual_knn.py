@@ -58,7 +58,8 @@ class MutualKNN(Measure[NeighbourTable]):
         chance="k / (n-1)",
         pitfalls=(
             "Depends on k/n, so values of data sets of other sizes do not compare; it sees local "
-            "structure only. Duplicated samples take each other's places among the neighbours."
+            "structure only. Duplicated samples take each other's places among the neighbours. At "
+            "k = n-1 everybody is a neighbour and any two representations score 1."
         ),
         citation=PLATONIC,
     )

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 import torch
 
-from repscape.compute.arrays import as_symmetric, check_not_constant
+from repscape.compute.arrays import as_symmetric, check_not_constant, check_squares
 from repscape.compute.factors import thin_svd
 from repscape.compute.matrix import ElementMap, Matrix
 from repscape.compute.rows import RowKind, Rows
@@ -92,6 +92,7 @@ def dissimilarities(x: torch.Tensor, rdm: str, shrinkage: float = 0.0) -> Matrix
     if rdm == "precomputed":
         return Matrix(zeros, pivot=0.0, given=as_symmetric(x, "dissimilarity matrix"))
     check_not_constant(x)
+    check_squares(x)
     if rdm == "mahalanobis":
         x = whitened(x, shrinkage)
     kind, element_map = _MAPS[rdm]

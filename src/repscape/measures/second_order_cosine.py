@@ -37,7 +37,8 @@ class SecondOrderCosine(Measure[Surroundings]):
 
     For every sample the cosine between two vectors: its cosine distances in x, and in y, to all
     samples that are among its k nearest neighbours (by cosine) in either. The score is the mean
-    over samples.
+    over samples. (Hamilton et al. 2016 take cosine similarities in place of distances; the
+    benchmarks of representational similarity take distances.)
     """
 
     k: int = parameter(10, "number of neighbours", minimum=1)
@@ -57,7 +58,8 @@ class SecondOrderCosine(Measure[Surroundings]):
         cost="n²d per representation (its neighbours), n·k·d per pair",
         pitfalls=(
             "Near 1 even for unrelated representations, since distances are positive and alike: "
-            "compare with a permutation null."
+            "compare with a permutation null. The cited paper takes similarities to the "
+            "neighbours, not distances."
         ),
         citation=Citation(
             "Hamilton et al. 2016",

@@ -78,8 +78,9 @@ def _marked_section(table: pd.DataFrame, marks: pd.DataFrame) -> Section:
     shown["descriptor"] = shown["descriptor"].map(short_names(list(shown["descriptor"].unique())))
     shown["layer"] = shown["layer"].fillna(marks["rep"])
     caption = (
-        "Marks of every profile: the first peak that stands out, the minimum after it, and the "
-        "next peak. What stands out rises by 5% of the range and by two standard errors."
+        "Marks of every profile: the first peak that stands out and that no earlier layer exceeds "
+        "(else the largest value), the minimum after it, and the next peak. What stands "
+        "out rises by 5% of the range and by two standard errors."
     )
     tables = [ReportTable(shown, caption, decimals={"depth": 2})]
     return Section(section.title, section.prose, section.figures, tables)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from repscape.geometry.marks import MARKS_VERSION
 from repscape.studies.phases import Beginning, End, Group
 from repscape.studies.steps import tables as tables_step
 from repscape.studies.study import Study
@@ -86,8 +87,9 @@ class _End:
         return self._task("representations", "run_representations", {"extractions": rows}, needs)
 
     def marks(self, geometry: Task) -> Task:
+        parameters = {"table": "marks", "rule": MARKS_VERSION}
         recipe = Recipe(
-            tables_step.KIND, tables_step.VERSION, {"table": "marks"}, {"geometry": geometry.key}
+            tables_step.KIND, tables_step.VERSION, parameters, {"geometry": geometry.key}
         )
         return self._of(
             recipe, "repscape.studies.steps.tables:run_marks_table", "marks", (geometry,)

@@ -103,7 +103,7 @@ ANALYSES.register(
     Analysis(
         name="similarity_summary",
         summary="scores of pairs of models, what groups them, layer identification",
-        version=1,
+        version=2,
         run=f"{__name__}:summary_tables",
         needs=("scores",),
         options=SimilarityOptions,
