@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 import repscape as package
 from repscape.store import Store
@@ -157,6 +158,17 @@ def test_wrong_use_is_one_message(repscape, models, texts, extra, message, tmp_p
     done = repscape("extract", "--model", models["gpt2"], "--data", texts, *extra)
     assert (done.code, done.out) == (2, "")
     assert message in done.err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_one_message(repscape, models, texts, tmp_path):
+    ask = ["extract", "--model", models["gpt2"], "--data", texts, "--store", tmp_path]
+    for option in ("device", "devices"):
+        done = repscape(*ask, f"--{option}", "cuda:3")
+        assert done.code == 2
+        assert f"{option}='cuda:3': this machine has no GPU that torch can use" in done.err
+    with pytest.raises(package.errors.InvalidParameterError, match="device='cuda:3'"):
+        package.extract(torch.nn.Sequential(torch.nn.Linear(2, 2)), [], device="cuda:3")
 
 
 def test_inspect_shows_modules_with_canonical_names_and_shapes(repscape, models):

@@ -333,6 +333,13 @@ def test_an_error_of_the_model_says_which_batch():
 # ---------------------------------------------------------------- store
 
 
+def test_the_folder_of_a_store_will_do(tmp_path):
+    network = build(Conv)
+    for store in (str(tmp_path / "s"), Store(tmp_path / "s")):
+        rep = extract(network, images(4, 2), "conv1", store=store, data_revision="r")["conv1"]
+        assert Store(tmp_path / "s").keys("representation") == [rep.key]
+
+
 def test_with_a_store_the_same_numbers_in_shards(tmp_path):
     network = build(Conv)
     held = extract(network, images(10, 4), "*")

@@ -29,7 +29,7 @@ from repscape.extract.forward import Forward, RowsOf, Wanted, free_memory, is_ou
 from repscape.extract.layers import Selection
 from repscape.extract.pooling import get_poolings
 from repscape.extract.runners import Ahead, Computed, Plan, completed
-from repscape.extract.state import evaluating
+from repscape.extract.state import evaluating, usable_device
 from repscape.extract.windows import Prepared, Window
 
 _PER_WORKER = 2
@@ -257,8 +257,5 @@ def chosen_devices(devices: str | Sequence[str]) -> list[str]:
     if not listed:
         raise InvalidParameterError("devices is empty: name at least one")
     for device in listed:
-        try:
-            torch.device(device)
-        except RuntimeError as problem:
-            raise InvalidParameterError(f"devices={devices!r}: {problem}") from None
+        usable_device(device, "devices")
     return listed

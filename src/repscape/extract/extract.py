@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -28,6 +29,7 @@ from repscape.extract.setup import (
     set_up,
 )
 from repscape.extract.source import Source
+from repscape.extract.state import usable_device
 from repscape.representation import Representation
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def extract(
     layers: str | Sequence[str] | None = None,
     pooling: str | Sequence[str] = "mean",
     *,
-    store: Store | None = None,
+    store: Store | str | Path | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
     on_error: str = "stop",
@@ -90,10 +92,11 @@ def extract(
         see `repscape.extract.pooling`. Outputs (n, d) stay as they are. Several are taken from
         the same forward passes. Of a tuple, list, mapping or dataclass the first tensor is
         taken.
-    store : Store, optional
-        Rows are streamed into the store, shard by shard, and an interrupted extraction
-        resumes at its last full shard when called again with the same batches. What is there
-        already is not computed again: the batches are read for their ids only.
+    store : Store, str or Path, optional
+        A store, or its folder, made if needed. Rows are streamed into it, shard by shard, and an
+        interrupted extraction resumes at its last full shard when called again with the same
+        batches. What is there already is not computed again: the batches are read for their
+        ids only.
     batch_size : int, optional
         Samples of a batch, 64 by default; for data sources only. Where a batch does not fit
         into memory it is halved, and what is made records it; a resumed extraction follows the
@@ -183,7 +186,8 @@ def extract(
     spread = [] if devices is None else chosen_devices(devices)
     if spread and (device is not None or not is_source):
         raise InvalidParameterError("devices= is for data sources, and instead of device=")
-    where = torch.device("cpu") if spread else None if device is None else torch.device(device)
+    where = torch.device("cpu") if spread else None if device is None else usable_device(device)
+    store = _opened(store)
     with ExitStack() as stack:
         setup = set_up(
             open_model(network, where, stack),
@@ -213,6 +217,14 @@ def extract(
     if isinstance(pooling, str):
         return {layer: rep for (layer, _), rep in found.items()}
     return {f"{layer}[{one}]": rep for (layer, one), rep in found.items()}
+
+
+def _opened(store: Store | str | Path | None) -> Store | None:
+    if not isinstance(store, str | Path):
+        return store
+    from repscape.store import Store
+
+    return Store(store)
 
 
 def _on(

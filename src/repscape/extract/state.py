@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from repscape.errors import InvalidParameterError
+
 
 @contextmanager
 def evaluating(module: torch.nn.Module, device: torch.device | None) -> Iterator[None]:
@@ -52,6 +54,34 @@ def device_of(module: torch.nn.Module) -> torch.device | None:
     """Return the device of the first weight, or None for a module without weights."""
     weights = [*module.parameters(), *module.buffers()]
     return weights[0].device if weights else None
+
+
+def usable_device(device: str | torch.device, option: str = "device") -> torch.device:
+    """The device of that name; `option` is what it was given as, for the message.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such device, or this machine has none.
+    """
+    try:
+        found = torch.device(device)
+        if found.type == "cuda":  # without touching it: that would take memory on it
+            _check_gpu(found)
+        else:
+            torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+        reason = str(problem).splitlines()[0]
+        raise InvalidParameterError(f"{option}={str(device)!r}: {reason}") from None
+    return found
+
+
+def _check_gpu(device: torch.device) -> None:
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        raise RuntimeError("this machine has no GPU that torch can use: give cpu")
+    if (device.index or 0) >= count:
+        raise RuntimeError(f"this machine has {count} GPUs, cuda:0 to cuda:{count - 1}")
 
 
 def to_device(inputs: Any, device: torch.device | None) -> Any:

@@ -20,7 +20,7 @@ import torch
 from repscape.errors import InvalidParameterError, UnknownNameError, did_you_mean
 from repscape.extract.layers import Selection, select_layers
 from repscape.extract.marks import NOTHING_KNOWN, Marks
-from repscape.extract.state import to_device
+from repscape.extract.state import to_device, usable_device
 
 _PACKAGE = "repscape.extract.models"
 _ENTRY_POINTS = "repscape.models"
@@ -325,10 +325,7 @@ def chosen_device(device: str | torch.device | None) -> torch.device:
     """The device asked for, or by default a GPU if there is one."""
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.device(device)
-    except RuntimeError as problem:
-        raise InvalidParameterError(f"device={device!r}: {problem}") from problem
+    return usable_device(device)
 
 
 def checked_seed(seed: int) -> int:
