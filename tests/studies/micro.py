@@ -51,14 +51,10 @@ def commits(folder: Path) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in manifests}
 
 
-def assert_same(folder: Path, expected: Path, more: bool = False) -> None:
-    """Every table and figure, and all that the store has: weights, representations, scores.
-
-    The store may have `more` tables beside.
-    """
+def assert_same(folder: Path, expected: Path) -> None:
+    """Every table and figure, and all that the store has: weights, representations, scores."""
     assert tables(folder) == tables(expected)
     assert figures(folder) == figures(expected)
     found, wanted = (data_of(one / "store") for one in (folder, expected))
-    assert wanted.keys() <= found.keys()
-    assert more or wanted.keys() == found.keys()
+    assert found.keys() == wanted.keys()
     assert [name for name in wanted if found[name] != wanted[name]] == []

@@ -236,14 +236,17 @@ def test_a_training_that_fails_leaves_the_other_models_whole(tmp_path, monkeypat
     monkeypatch.syspath_prepend(tmp_path)
     run = Run(tmp_path)
     good = {"train": "digits_network", "options": {"architecture": "mlp", "epochs": 1}}
-    bad = {"train": "unlucky:STEP", "name": "bad"}
+    good["tags"] = {"seed": "0", "architecture": "mlp"}
+    bad = {"train": "unlucky:STEP", "name": "bad", "tags": {"seed": "1", "architecture": "cnn"}}
     settings = {"significance": "off", "descriptors": [], "describe": {}, "report": []}
     done = run(models=[good, bad], measures=["cka"], **settings)
     assert [failure.message for failure in done.failed] == ["no luck today"]
     assert done.blocked == 2, "its evaluation and its extraction"
     models = run.table("models").set_index("model")
     assert models.loc["digits_network", "held_out_accuracy"] > 0.5
-    assert models.loc["bad", ["held_out_accuracy"]].isna().all()
+    assert models.loc["bad", ["held_out_accuracy", "seed"]].isna().all()
+    assert models.loc["digits_network", "seed"] == 0, "as it was evaluated"
+    assert list(models["architecture"]) == ["mlp", "cnn"]
     assert set(run.table("scores")["model_a"]) == {"digits_network"}
 
 

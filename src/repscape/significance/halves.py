@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from repscape.compute.seeds import seeded
 from repscape.errors import InvalidParameterError, TooFewSamplesError
 from repscape.representation import Representation, RepresentationLike, as_representation
 
@@ -31,7 +32,7 @@ def split_halves(
     count = rep.n if of == "samples" else rep.d
     if count < 2:
         raise TooFewSamplesError(f"{count} {of} cannot be split into halves")
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(count, generator=seeded(seed))
     half = count // 2
     first, second = (order[i * half : (i + 1) * half].sort().values.numpy() for i in (0, 1))
     if of == "samples":

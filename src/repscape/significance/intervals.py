@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from repscape.compute.precision import full_precision
+from repscape.compute.seeds import seeded
 from repscape.errors import InvalidParameterError, TooFewSamplesError, did_you_mean
 from repscape.measures.base import Measure
 from repscape.significance.prepared import PartialScores, prepare_state
@@ -136,7 +137,7 @@ def kept_rows(
 
     Raises `TooFewSamplesError` where a replicate keeps fewer than `minimum_n`.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     if method == "subsampling":
         half = n // 2
         if half < max(minimum_n, 2):
@@ -186,7 +187,7 @@ def _bootstrap(
     seed: int,
 ) -> Interval:
     n = len(x)
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     drawn = torch.randint(0, n, (REPLICATES, n), generator=generator)
     counts = torch.zeros(REPLICATES, n).scatter_add_(1, drawn, torch.ones(REPLICATES, n)).long()
     a, b = prepare_state(measure, x), prepare_state(measure, y)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import torch
 
+from repscape.compute.seeds import seeded
 from repscape.errors import InvalidParameterError, TooFewSamplesError, UnknownNameError
 from repscape.errors import did_you_mean as known_names
 
@@ -119,7 +120,7 @@ class Permutations:
     @cached_property
     def orders(self) -> torch.Tensor:
         """(count, n) int64: row r puts old sample orders[r, i] at place i."""
-        generator = torch.Generator().manual_seed(self.seed)
+        generator = seeded(self.seed)
         orders = torch.empty(self.count, self.n, dtype=torch.int64)
         sets = [torch.from_numpy(units) for units in self._exchangeable]
         for order in orders:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
+from repscape.compute.seeds import seeded
 from repscape.errors import InvalidParameterError, TooFewSamplesError
 from repscape.measures.base import Measure, get_measure
 from repscape.representation import RepresentationLike, as_representation
@@ -201,7 +202,7 @@ def dependence_on_n(
     values = [checked_values(rep, name) for name, rep in reps.items()]
     n = reps["x"].n
     limit = parse_bytes(memory_limit)
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     partial = PartialScores(chosen, values)
     records = []
     for size in _sizes(chosen, n, sizes):

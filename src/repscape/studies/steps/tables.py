@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,13 +24,27 @@ VERSION = 1
 def run_models(store: Store, task: Task) -> None:
     """One row per model: name, where it comes from, tags, and what evaluations found."""
     rows = []
-    for model in task.recipe.parameters["models"]:
-        row = {"model": model["name"], "source": model["source"], **model["tags"]}
-        row["revision"] = model["revision"]
-        for key in model["evaluations"]:
-            row |= store.read_table(key).iloc[0].to_dict()
-        rows.append(row)
+    models = task.recipe.parameters["models"]
+    found = [_evaluated(store, model["evaluations"]) for model in models]
+    kinds = {name: type(value) for one in found for name, value in one.items()}
+    for model, evaluated in zip(models, found, strict=True):
+        # A tag may have the name of a column of numbers, which a model that could not be evaluated
+        # has not: there it is no text either.
+        tags = {
+            name: value if isinstance(value, kinds.get(name, object)) else None
+            for name, value in model["tags"].items()
+        }
+        row = {"model": model["name"], "source": model["source"], **tags}
+        rows.append({**row, "revision": model["revision"], **evaluated})
     store.write_table(task.recipe, pd.DataFrame(rows))
+
+
+def _evaluated(store: Store, keys: Sequence[str]) -> dict[Hashable, Any]:
+    """What the evaluations of one model found."""
+    row: dict[Hashable, Any] = {}
+    for key in keys:
+        row |= store.read_table(key).iloc[0].to_dict()
+    return row
 
 
 def run_representations(store: Store, task: Task) -> None:
