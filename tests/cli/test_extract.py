@@ -80,6 +80,29 @@ def test_into_a_folder_of_files_that_compare_reads(repscape, models, texts, tmp_
     assert json.loads(scored.out)["scores"][0]["n"] == 32
 
 
+def test_files_of_other_data_are_never_overwritten(repscape, models, texts, tmp_path):
+    out = tmp_path / "reps"
+    ask = ["extract", "--model", models["gpt2"], "--data", texts, "-o", out, "-l"]
+    assert repscape(*ask, "block.1").code == 0
+    before = (out / "block.1.npz").read_bytes()
+    with np.load(out / "block.1.npz") as arrays:
+        origin = json.loads(str(arrays["origin"]))
+    assert (origin["layer"], origin["pooling"]) == ("block.1", "mean")
+    assert origin["model_revision"]
+    assert origin["data_revision"]
+    other = repscape(*ask, "block.0,block.1", "--first", "5")
+    assert other.code == 2
+    assert "block.1.npz holds" in other.err
+    assert "give another folder" in other.err
+    assert (out / "block.1.npz").read_bytes() == before
+    assert not (out / "block.0.npz").exists()  # nothing is written beside it
+    assert repscape(*ask, "block.*").code == 0  # the same again, and what was missing
+    np.savez(out / "block.0.npz", values=np.ones((3, 2)))
+    foreign = repscape(*ask, "block.0")
+    assert foreign.code == 2
+    assert "does not say where it comes from" in foreign.err
+
+
 @pytest.mark.slow
 def test_two_processes_write_the_bytes_of_one(repscape, models, texts, tmp_path):
     ask = ["extract", "--model", models["gpt2"], "--data", texts, "-l", "block.*", "--json"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import transformers
 from torch import nn
 
 import repscape
@@ -111,6 +112,53 @@ def test_a_block_that_turns_a_cube_around_is_an_error():
     assert pooled(cube, images(2, 3, 6, 7)).shape == (2, 6)
     with pytest.raises(InvalidRepresentationError, match="axes cannot be told apart"):
         pooled(cube, images(2, 3, 6, 6))
+
+
+def test_the_linear_layers_of_gpt2_are_pooled_over_tokens_even_if_as_many_as_features():
+    config = transformers.GPT2Config(
+        vocab_size=11, n_positions=8, n_embd=8, n_layer=1, n_head=2, attn_pdrop=0.0
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = transformers.GPT2Model(config).eval()
+    tokens = torch.arange(16).reshape(2, 8) % 11  # eight tokens of eight features, no padding
+    seen = {}
+    layers = ("h.0.attn.c_attn", "h.0.mlp.c_fc", "h.0.mlp.act", "h.0.mlp.c_proj", "h.0")
+    for name in layers:
+        module.get_submodule(name).register_forward_hook(
+            lambda _, __, out, name=name: seen.__setitem__(
+                name, out[0] if isinstance(out, tuple) else out
+            )
+        )
+    with torch.no_grad():
+        module(tokens)
+    reps = repscape.extract(module, [(range(2), tokens)], layers)
+    for name in layers:
+        np.testing.assert_allclose(reps[name].values, seen[name].mean(1), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        # (6, 6), then (3, 6): new channels, or as many features as there were channels?
+        (Then(nn.Conv1d(3, 6, 1), nn.GLU(dim=1)), (3, 6)),
+        # (6, 6), then (6, 12) by a function: a linear layer, or channels and more time?
+        (Then(nn.Linear(3, 6), lambda x: torch.cat([x, -x], -1)), (6, 3)),
+        # six channels of old, six tokens now
+        (
+            Then(
+                nn.Conv1d(3, 6, 1),
+                lambda x: x.repeat(1, 1, 2)[..., :6].transpose(1, 2),
+                nn.Linear(6, 10),
+                lambda x: x[..., :4],
+            ),
+            (3, 5),
+        ),
+    ],
+)
+def test_new_features_beside_a_length_like_the_old_ones_are_an_error(module, shape):
+    with pytest.raises(InvalidRepresentationError, match="axes cannot be told apart"):
+        pooled(module, images(2, *shape))
 
 
 class TimeFirst(nn.Module):

@@ -30,7 +30,12 @@ def extract(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FOLDER", help="Or write a .npz file for each."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Or write a .npz file for each layer; none of something else is replaced.",
+        ),
     ] = None,
     model_option: sources.ModelOption = None,
     data_option: sources.DataOption = None,
@@ -52,7 +57,8 @@ def extract(
     """Extract the representations of the layers of a model on data.
 
     All layers and poolings come from one pass over the data. An interrupted run goes on where
-    it ended when the same command is given again; what is there already is not made again.
+    it ended when the same command is given again. What is in a store already is not made again;
+    files are, and a file of another model, data set or pooling is never overwritten.
 
     repscape extract --model hf:Qwen/Qwen3-0.6B --data csv:texts.csv -l 'block.*' --store reps
 
@@ -118,12 +124,15 @@ def _write(reps: list[Representation], rows: list[dict[str, Any]], out: Path, si
     """Write the files, then let go of the store that the run was resumed from."""
     import shutil
 
-    from repscape.data.saving import file_name, save_npz
+    from repscape.data.saving import file_name, refuse_others, save_npz
 
-    for rep, row in zip(reps, rows, strict=True):
+    for row in rows:
         name = str(row["layer"]) if single else f"{row['layer']}.{row['pooling']}"
         row["file"] = str(out / file_name(name))
-        save_npz(rep, Path(row["file"]))
+    targets = {Path(row["file"]): rep for rep, row in zip(reps, rows, strict=True)}
+    refuse_others(targets)
+    for path, rep in targets.items():
+        save_npz(rep, path)
     shutil.rmtree(out / _WORK, ignore_errors=True)
 
 

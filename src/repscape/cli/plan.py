@@ -53,7 +53,7 @@ def _print(planned: Plan, every_task: bool) -> None:
             for one in stage.to_do:
                 time = "?" if one.seconds is None else duration(one.seconds)
                 typer.echo(f"{stage.stage:8}  {one.task.key[:12]}  {one.task.label}  {time}")
-    for missing in planned.unresolved:
+    for missing in dict.fromkeys(str(one) for one in planned.unresolved):
         note(f"not at hand: {missing}")
     for line in planned.without_null:
         note(line)

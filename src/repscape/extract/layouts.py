@@ -2,9 +2,10 @@
 
 torch's own layers say it: a convolution gives (n, channels, …), a linear layer gives
 (n, …, features). What any other module gives is compared with those that ended before it, the
-last one first: the axis that is as long as that one's features is the axis of the features. If
-that leaves it open, and layers of the other kind have been seen, it is unclear, which is an
-error where it matters.
+last one first: the axis that is as long as that one's features is the axis of the features,
+unless its length may as well be the number of tokens (or pixels) that such a layer had, the
+features being new. If that leaves it open, and layers of the other kind have been seen, it is
+unclear, which is an error where it matters.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ class _Known:
     def features(self) -> int:
         return self.shape[1 if self.layout == "first" else -1]
 
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        return _lengths(self.shape, self.layout)
+
 
 class LayoutReader:
     """Reads the layout of every output of one forward pass, in the order of their ends."""
@@ -66,13 +71,16 @@ class LayoutReader:
         return "unclear" if self._any_sequence_first and square else self._inferred(output)
 
     def _inferred(self, output: torch.Tensor) -> Layout:
-        for known in self._known:
+        for place, known in enumerate(self._known):
             first, last = (output.shape[axis] == known.features for axis in (1, -1))
             if first and last:
                 alike = [k.layout for k in self._known if k.shape[1:] == output.shape[1:]]
                 settled = known.shape[1:] == output.shape[1:] and len(set(alike)) == 1
                 return known.layout if settled else "unclear"
             if first or last:
+                lengths = _lengths(tuple(output.shape), "last" if first else "first")
+                if any(lengths == seen.lengths for seen in self._known[: place + 1]):
+                    return "unclear"  # or else the lengths are what they were, and features new
                 return "first" if first else "last"
         tokens = output.ndim == _FEWEST_AXES
         usual: Layout = "last" if tokens else "first"
@@ -83,7 +91,7 @@ class LayoutReader:
 def _own_layout(part: nn.Module, output: torch.Tensor) -> Layout | None:
     if isinstance(part, _FIRST):
         return "first"
-    if isinstance(part, _LAST) or type(part) is nn.LayerNorm:
+    if isinstance(part, _LAST) or type(part) is nn.LayerNorm or _is_conv1d_of_gpt2(part):
         return "last"
     if isinstance(part, nn.LayerNorm) and len(part.normalized_shape) == 1:
         # A subclass may move the axes around: timm's LayerNorm2d works on channels first.
@@ -92,6 +100,17 @@ def _own_layout(part: nn.Module, output: torch.Tensor) -> Layout | None:
             return None
         return "first" if output.shape[1] == size else "last"
     return None
+
+
+def _lengths(shape: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
+    """The axes that are neither samples nor features."""
+    return shape[2:] if layout == "first" else shape[1:-1]
+
+
+def _is_conv1d_of_gpt2(part: nn.Module) -> bool:
+    """Whether it is the linear layer of GPT-2, which transformers calls `Conv1D`."""
+    named = {(kind.__module__, kind.__name__) for kind in type(part).__mro__}
+    return ("transformers.pytorch_utils", "Conv1D") in named
 
 
 def _is_sequence_first(part: nn.Module) -> bool:
