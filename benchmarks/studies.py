@@ -1,4 +1,4 @@
-"""Planning a large study, looking at its status, reading its scores, dividing a large sweep.
+"""How good estimates are; planning a large study; its status; reading scores; a divided sweep.
 
 Prints seconds, and their ratio to what the disk and the libraries need at least: the same files
 looked up or the same table read without Repscape.
@@ -19,15 +19,17 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from repscape.compute.tile_groups import Division
+from repscape.execution.outcomes import Event
 from repscape.execution.processes import ProcessExecutor
 from repscape.execution.run import opened, run_tasks
 from repscape.measures.base import get_measure
 from repscape.representation import Origin, Representation
 from repscape.store import Store
 from repscape.studies.first_phase import begin
-from repscape.studies.load import as_study
+from repscape.studies.load import as_study, load_study
 from repscape.studies.pairs import Pairs
 from repscape.studies.plan import plan_study
+from repscape.studies.run import run_study
 from repscape.studies.snapshot import write_snapshot
 from repscape.studies.status import study_status
 from repscape.studies.steps.extract import sizes_of
@@ -178,6 +180,30 @@ def bench_rows(rows: int, folder: Path) -> None:
     print(f"read {rows} rows from a file    {wall:6.2f} s wall {cpu:6.2f} s cpu")
 
 
+def bench_estimates(folder: Path) -> None:
+    """What `plan` says that the micro-study takes, against its processor time, stage by stage."""
+    study = load_study("micro", ("figures=[]", "report=[]"))
+    for turn in range(2):  # the first also imports
+        store = Store(folder / f"estimates-{turn}")
+        planned = {stage.stage: stage.seconds for stage in plan_study(study, store).stages}
+        took, last = dict.fromkeys(planned, 0.0), time.process_time()
+
+        def tell(event: Event, took: dict[str, float] = took) -> None:
+            nonlocal last
+            now = time.process_time()
+            if event.what == "made":
+                took[event.task.stage] += now - last
+            last = now
+
+        run_study(study, folder / f"estimated-{turn}", store, tell=tell)
+    for stage, said in planned.items():
+        print(f"{stage:9} planned {said:5.2f} s, took {took[stage]:5.2f} s cpu "
+              f"(ratio {took[stage] / said:.1f})")  # fmt: skip
+    said, all_of_it = sum(planned.values()), sum(took.values())
+    print(f"{'all':9} planned {said:5.2f} s, took {all_of_it:5.2f} s cpu "
+          f"(ratio {all_of_it / said:.1f})")  # fmt: skip
+
+
 def main() -> None:
     """Print the numbers."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -186,6 +212,7 @@ def main() -> None:
     parser.add_argument("--sweep", type=int, default=12_000, help="samples of the divided sweep")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        bench_estimates(Path(folder))
         bench_plan(chosen.tasks, Path(folder))
         bench_rows(chosen.rows, Path(folder))
         bench_divided(chosen.sweep, Path(folder))

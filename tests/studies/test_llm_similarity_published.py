@@ -10,6 +10,7 @@ import pytest
 import yaml
 from published_exports import random_examples, write_export
 
+from repscape.cli.run import missing_lines
 from repscape.store import Store
 from repscape.studies.builtin_studies import builtin_path
 from repscape.studies.load import load_study
@@ -101,6 +102,9 @@ def test_broken_exports_are_named_and_the_rest_goes_on(done) -> None:
     assert "1 of 2 shards are missing, the first is data-00001-of-00002.arrow" in reasons
     assert "the description 'a folder' does not name a model" in reasons
     models = set(published(out, "winogrande_otis")["model1"])
+    lines = missing_lines(result)
+    assert len(lines) == len(set(lines)), "one line for each cause"
+    assert all(any(one.what in line for line in lines) for one in result.missing)
     assert {SAME, OTHER, CODE} & models
     assert not {BROKEN, NAMELESS} & models
 

@@ -44,6 +44,8 @@ def plan(
 
 
 def _print(planned: Plan, every_task: bool) -> None:
+    from repscape.studies.estimate import CPU_RATE, GPU_RATE
+
     rows = [_row(stage) for stage in planned.stages]
     print_table(_HEAD, rows, title=f"study {planned.study.name}", numbers=_HEAD[1:])
     if every_task:
@@ -51,7 +53,7 @@ def _print(planned: Plan, every_task: bool) -> None:
             for one in stage.to_do:
                 time = "?" if one.seconds is None else duration(one.seconds)
                 typer.echo(f"{stage.stage:8}  {one.task.key[:12]}  {one.task.label}  {time}")
-    for missing in planned.unresolved:
+    for missing in dict.fromkeys(str(one) for one in planned.unresolved):
         note(f"not at hand: {missing}")
     for line in planned.without_null:
         note(line)
@@ -62,6 +64,9 @@ def _print(planned: Plan, every_task: bool) -> None:
     if planned.to_do:
         words += f", about {duration(seconds)} one after the other"
         words += f", of which {gpu / 3600:.1f} GPU hours" if gpu else ""
+        words += f", if a core does {CPU_RATE:.0e} operations a second"
+        words += f" and a GPU {GPU_RATE:.0e}" if gpu else ""
+        words += " (assumed, not measured here)"
     note(words)
     if unknown:
         many = "1 task has" if unknown == 1 else f"{unknown} tasks have"
@@ -91,7 +96,10 @@ def _row(stage: StagePlan) -> list[str]:
 
 
 def _record(planned: Plan, every_task: bool) -> dict[str, Any]:
+    from repscape.studies.estimate import CPU_RATE, GPU_RATE
+
     record: dict[str, Any] = {
+        "assumed_operations_per_second": {"core": CPU_RATE, "gpu": GPU_RATE},
         "study": planned.study.name,
         "digest": planned.study.digest,
         "stages": [

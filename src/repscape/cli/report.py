@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from repscape.cli.output import note
-from repscape.cli.progress import first_line
+from repscape.cli.run import missing_lines
 from repscape.cli.study_options import Out, Settings, StoreFolder, StudyName, read_study
 
 
@@ -24,6 +24,6 @@ def report(
     kept = Store(given.store, create=False)
     done = run_study(given.study, given.out, kept, only="report")
     assert done.outputs is not None
-    for one in done.missing:
-        note(f"missing: {one.what}: {first_line(one.reason)}")
+    for line in missing_lines(done):
+        note(line)
     typer.echo(f"report: {done.outputs.report}")

@@ -100,14 +100,21 @@ def _record(done: StudyResult) -> dict[str, object]:
     }
 
 
+def missing_lines(done: StudyResult) -> list[str]:
+    """What a run lacked, and why; what is the same for several data sets, once."""
+    return list(
+        dict.fromkeys(f"missing: {one.what}: {first_line(one.reason)}" for one in done.missing)
+    )
+
+
 def _print(done: StudyResult) -> None:
     if done.outputs is not None and done.outputs.headlines:
         typer.echo("")
         for headline in done.outputs.headlines:
             typer.echo(f"{headline.value:>6}  {headline.label}")
             typer.echo(f"{'':8}({headline.detail})")
-    for one in done.missing:
-        note(f"missing: {one.what}: {first_line(one.reason)}")
+    for line in missing_lines(done):
+        note(line)
     for failure in done.failed:
         note(f"failed: {failure.label}: {failure.error}: {first_line(failure.message)}")
     if done.blocked:

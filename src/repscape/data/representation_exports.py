@@ -91,7 +91,8 @@ def find_exports(root: str | Path, containing: Sequence[str] = ZERO_SHOT) -> lis
         wanted = " and ".join(map(repr, containing)) or "anything"
         raise UnreadableFileError(
             f"{here}: none of its {len(folders)} folders has {wanted} in its path, as the exports "
-            "of the study have"
+            "of the study have: rename them, or say with the option `containing` what the paths of "
+            "yours contain ([] takes every folder)"
         )
     return chosen
 

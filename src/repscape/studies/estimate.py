@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from repscape.studies.phases import Extraction
 
 CPU_RATE = 2e10
-"""Operations per second of one processor core in these computations (measured: benchmarks)."""
+"""Operations per second of one core in these computations: assumed (`benchmarks/studies.py`)."""
 GPU_RATE = 5e13
 """Operations per second of one GPU in forward passes, at about a sixth of an A100's peak."""
 OVERHEAD = 0.02
