@@ -79,6 +79,13 @@ class UnavailableModelError(RepscapeError, OSError):
     """The weights of a model cannot be had: no such model, gated, no network, or damaged."""
 
 
+class ModelFailedError(RepscapeError, RuntimeError):
+    """torch refused what the model did with a batch; the message says which, and its shapes.
+
+    The error of torch is its cause.
+    """
+
+
 class MissingExtraError(RepscapeError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
 

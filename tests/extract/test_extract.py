@@ -24,11 +24,13 @@ from toy_networks import (
 from repscape.errors import (
     InvalidParameterError,
     InvalidRepresentationError,
+    ModelFailedError,
     NonFiniteError,
     SampleMismatchError,
     UnknownNameError,
 )
 from repscape.extract.extract import extract
+from repscape.extract.models.base import load_model
 from repscape.store import Store
 
 X = torch.cat([x for _, x, _ in images(10, 4)])
@@ -328,6 +330,17 @@ def test_an_error_of_the_model_says_which_batch():
     with pytest.raises(ZeroDivisionError) as error:
         extract(build(Wrapped, make=fail), vectors(8, 4), "inside")
     assert error.value.__notes__ == ["in the batch of 4 that begins with sample 's0'"]
+
+
+def test_samples_of_the_wrong_width_are_named_with_model_and_data(tmp_path):
+    np.save(tmp_path / "wide.npy", np.zeros((3, 8), np.float32))
+    model = load_model(torch.nn.Sequential(torch.nn.Linear(4, 5)))
+    with pytest.raises(ModelFailedError) as error:
+        extract(model, f"npy:{tmp_path / 'wide.npy'}", "0")
+    assert str(error.value).startswith(
+        "Sequential on npy:wide.npy: in the batch of 3 that begins with sample 0, with shape (3, 8)"
+    )
+    assert "mat1 and mat2 shapes cannot be multiplied (3x8 and 4x5)" in str(error.value)
 
 
 # ---------------------------------------------------------------- store

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from repscape.data.source import DataSource
-from repscape.errors import InvalidParameterError, did_you_mean
+from repscape.errors import InvalidParameterError, ModelFailedError, did_you_mean
 from repscape.extract.calls import CallRecorder
 from repscape.extract.devices import DevicesRunner, Replica, chosen_devices, packed, several_devices
 from repscape.extract.forward import Forward, Wanted
@@ -164,6 +164,9 @@ def extract(
         If the store holds other samples under these revisions.
     SampleError
         If a sample cannot be read or prepared, unless it is to be skipped.
+    ModelFailedError
+        Naming model, data and sample, if torch refuses the size or type of a batch. Any other
+        error of the model's own comes as it is, with a note that names the batch.
     """
     poolings = get_poolings(pooling)
     kept = _kept(output_dtype)
@@ -213,7 +216,11 @@ def extract(
                 **({"skipped": dict(setup.skipped)} if setup.skipped else {}),
             },
         )
-        found = extraction.run(progress)
+        try:
+            found = extraction.run(progress)
+        except ModelFailedError as problem:
+            about = f"{setup.source.model} on {setup.source.data or 'these batches'}"
+            raise ModelFailedError(f"{about}: {problem}") from problem
     if isinstance(pooling, str):
         return {layer: rep for (layer, _), rep in found.items()}
     return {f"{layer}[{one}]": rep for (layer, one), rep in found.items()}

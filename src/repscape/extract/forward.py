@@ -10,13 +10,14 @@ from typing import Any, TypeAlias
 
 import torch
 
+from repscape.errors import ModelFailedError
 from repscape.extract.calls import CallRecorder
 from repscape.extract.layers import Call
 from repscape.extract.layouts import Layout
 from repscape.extract.pooling import Pooling
 from repscape.extract.rows import RowCollector, Rows, RowSpec, check_rows
 from repscape.extract.state import isolated_forward, to_device
-from repscape.extract.trace import Trace
+from repscape.extract.trace import Trace, dtype_name
 from repscape.extract.windows import Pass, Prepared, in_order
 
 Site: TypeAlias = tuple[Call, str]
@@ -93,10 +94,29 @@ class Forward:
             with isolated_forward(self.device or torch.device("cpu"), seed=batch.seed):
                 yield to_device(batch.inputs, self.device)
         except Exception as problem:
-            problem.add_note(
-                f"in the batch of {len(batch)} that begins with sample {batch.ids[0].item()!r}"
-            )
+            where = f"in the batch of {len(batch)} that begins with sample {batch.ids[0].item()!r}"
+            if _is_of_torch(problem):
+                raise ModelFailedError(
+                    f"{where}, with {_shapes(batch.inputs)}: {problem} (do the samples have the "
+                    "size and type that the model takes?)"
+                ) from problem
+            problem.add_note(where)
             raise
+
+
+def _is_of_torch(problem: Exception) -> bool:
+    """Whether it is torch's refusal of sizes or types; what else a model raises is its own."""
+    return type(problem) is RuntimeError and not is_out_of_memory(problem)
+
+
+def _shapes(inputs: Any) -> str:
+    if isinstance(inputs, Mapping):
+        return ", ".join(f"{name} of {_shapes(inputs[name])}" for name in inputs)
+    if isinstance(inputs, tuple | list):
+        return ", ".join(map(_shapes, inputs))
+    if not isinstance(inputs, torch.Tensor):
+        return type(inputs).__name__
+    return f"shape {tuple(inputs.shape)} ({dtype_name(inputs)})"
 
 
 def is_out_of_memory(problem: BaseException) -> bool:
