@@ -170,6 +170,28 @@ def test_the_command_that_is_traced_computes_a_file_again_from_anywhere(
     assert list(elsewhere.iterdir()) == []
 
 
+@pytest.mark.slow
+def test_a_relative_path_and_a_store_elsewhere_are_traced_too(
+    finished, repscape, tmp_path, monkeypatch
+):
+    """The command names the store, and finds all that it needs there."""
+    out, store = tmp_path / "out", tmp_path / "a store"
+    shutil.copytree(finished[0] / "store", store)
+    command = ("run", finished[0] / "study.yaml", "--out", out, "--store", store, "--json")
+    assert json.loads(repscape(*command).out)["made"] == 0
+    monkeypatch.chdir(out / "tables")
+    traced = json.loads(repscape("trace", "scores.csv", "--json").out)["command"]
+    assert traced == f"repscape run {out}/study.yaml --out {out} --store '{store}'"
+    before = (out / "tables" / "scores.csv").read_bytes()
+    (out / "tables" / "scores.csv").unlink()
+    path = {"PATH": f"{Path(COMMAND).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(f"{traced} --json", shell=True, cwd="/", env={**os.environ, **path},
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    assert json.loads(done.stdout)["made"] == 0
+    assert (out / "tables" / "scores.csv").read_bytes() == before
+    assert not (out / "store").exists()
+
+
 def test_a_file_away_from_its_folder_says_so_and_keeps_what_it_knows(finished, repscape, tmp_path):
     copy = tmp_path / "scores.parquet"
     shutil.copy(finished[0] / "tables" / "scores.parquet", copy)
