@@ -44,6 +44,10 @@ WRONG = [
     ("a measure", "[cka,", "[ckaa,", "11:12", ["'ckaa'", "did you mean 'cka'"]),
     ("a parameter", "k=10", "kk=10", "11:17", ["'kk'", "did you mean 'k'"]),
     ("a measure twice", "[cka,", '[cka, "cka[kernel=linear]",', "11:17", ["twice", "leave one"]),
+    ("outputs of hidden layers", "[cka,", "[accuracy_difference,", "11:12",
+     ["'accuracy_difference'", "'blocks.?'", "layers: [logits]"]),
+    ("outputs of all layers", 'layers: ["blocks.?"]\nmeasures: [cka,',
+     "measures: [jensen_shannon,", "10:12", ["'jensen_shannon'", "all layers"]),
     ("a pooling", "layers:", "poolings: [men]\nlayers:", "10:12", ["'men'", "did you mean 'mean'"]),
     ("a descriptor", "  - gride", "  - gryde", "13:5", ["'gryde'", "did you mean 'gride'"]),
     ("a training step", "train: digits_network", "train: digit_network", "3:5",
@@ -103,6 +107,13 @@ def test_the_file_that_they_were_made_from_is_fine(tmp_path):
     assert [model.name for model in study.models] == ["mlp/0", "mlp/1"]
     assert study.models[1].options["seed"] == 1, "a text that is only {seed} keeps the type"
     assert study.measures[1] == "mutual_knn[k=10,metric=cosine]@1"
+
+
+def test_outputs_may_be_compared(tmp_path):
+    path = tmp_path / "study.yaml"
+    outputs = GOOD.replace('["blocks.?"]', "[head]").replace("[cka,", "[disagreement, cka,")
+    path.write_text(outputs, encoding="utf-8")
+    assert load_study(str(path)).measures[0] == "disagreement[values=logits]@1"
 
 
 MANY = """\

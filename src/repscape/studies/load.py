@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from repscape.errors import RepscapeError, StudyError, did_you_mean
+from repscape.catalogue import OUTPUTS
+from repscape.errors import InvalidParameterError, RepscapeError, StudyError, did_you_mean
 from repscape.extract.pooling import get_pooling
 from repscape.geometry.base import get_descriptor
 from repscape.geometry.presets import PRESETS
@@ -67,6 +69,8 @@ def checked(source: Source, problems: Problems) -> Study:
     return checker.with_steps(study)
 
 
+_HIDDEN = re.compile(r"embeddings|blocks?[.]|final_norm|pre_logits|.*[*?\[]")
+"""Names and globs of layers that are not the outputs of a model."""
 _STAND_INS: dict[str, Any] = {"study": "x", "models": [{"model": "x"}], "data": [{"data": "x"}]}
 
 
@@ -90,7 +94,7 @@ class _Checker:
         data = self._distinct([one for part in self._entries(_data, "data") for one in part])
         if len(self.problems.lines) == before and not any("data" in part for part in self.broken):
             self._check_seen(models, data)
-        measures = self._names(("measures",), file.measures, _measure_name)
+        measures = self._names(("measures",), file.measures, self._measure_of_layers)
         self._names(("poolings",), file.poolings, _pooling_name)
         data = [replace(one, descriptors=self._descriptors(one)) for one in data]
         named = [*file.descriptors, *(name for one in data for name in one.entry.descriptors or ())]
@@ -107,6 +111,29 @@ class _Checker:
             between=tuple(dict.fromkeys(between)),
             calibrated=self._calibrated(measures),
         )
+
+    def _measure_of_layers(self, name: str) -> str:
+        """The full name; refused if it compares predictions and layers that are none are asked."""
+        measure = get_measure(name)
+        hidden = self._hidden_layers() if measure.declared.family == OUTPUTS else None
+        if hidden is not None:
+            raise InvalidParameterError(
+                f"{name!r} compares predictions, but `layers` asks for {hidden}, and units of "
+                "hidden layers are no classes: compare outputs in a study of their own, e.g. with "
+                "`layers: [logits]`"
+            )
+        return measure.name
+
+    def _hidden_layers(self) -> str | None:
+        """The first layers asked of a model that are not its outputs, in words."""
+        for entry in self.file.models:
+            asked = self.file.layers if entry.layers is None else entry.layers
+            if asked is None and entry.read is None:
+                return "all layers"
+            named = next((layer for layer in asked or () if _HIDDEN.match(layer)), None)
+            if named is not None:
+                return repr(named)
+        return None
 
     def _entries(self, expanded: Callable[..., Iterator[Any]], key: str) -> Iterator[list[Any]]:
         """What each entry that is not broken stands for, as far as it is right."""
