@@ -76,6 +76,13 @@ def test_only_twins_are_compared() -> None:
     assert layer_identification(twins([[0.9]], seed_b=0)).empty
 
 
+def test_networks_of_other_architectures_are_no_twins_though_each_has_its_own() -> None:
+    table = twins([[0.9, 0.1], [0.2, 0.8]], architecture_b="cnn")
+    found = layer_identification(table)
+    assert len(found) == 0
+    assert len(identification_accuracy(found, ["architecture"])) == 0
+
+
 def test_an_unknown_tag_is_refused() -> None:
     with pytest.raises(UnknownNameError, match=r"no tag 'sed'.*did you mean 'seed'"):
         layer_identification(twins([[0.9]]), differ="sed")

@@ -41,7 +41,7 @@ def layer_identification(
         A tidy table of layers; several measures are kept apart.
     same
         Tags that the two models must share. Those that the table lacks are not asked for. By
-        default every other tag in which any two models agree.
+        default the architecture, the objective, and every other tag in which any two models agree.
     differ
         The tag in which they must differ.
     symmetric
@@ -91,7 +91,7 @@ def _shared(tags: pd.DataFrame, same: Sequence[str] | None, differ: str) -> list
     if same is not None:
         return [name for name in same if name in tags.columns]
     others = [name for name in tags.columns if name != differ]
-    return [name for name in others if tags[name].duplicated().any()]
+    return [name for name in others if name in _ALWAYS or tags[name].duplicated().any()]
 
 
 def identification_accuracy(rows: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
@@ -121,6 +121,8 @@ def identification_accuracy(rows: pd.DataFrame, by: Sequence[str] = ()) -> pd.Da
     return pooled.drop(columns="expected")
 
 
+_ALWAYS = ("architecture", "objective")
+"""Layers of networks that differ in these are not expected to be the same."""
 _LEAD = ["data", "split", "measure", "kind", "model_a", "model_b"]
 _COUNTS = [
     "layers",
