@@ -1,12 +1,13 @@
 """The micro-study, of which the driver or a worker is killed at random moments.
 
 `REPSCAPE_KILLS=300 REPSCAPE_KILLS_SEED=7` does it more often and at other moments; a failure
-prints the seed that it had, and every moment.
+shows the seed that it had, and every moment, in its log.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import multiprocessing
 import os
@@ -25,6 +26,7 @@ from repscape.execution.run import LOST_RETRIES
 from repscape.store import Store
 
 pytestmark = pytest.mark.slow
+LOG = logging.getLogger(__name__)
 KILLS = int(os.environ.get("REPSCAPE_KILLS", "30"))
 SEED = int(os.environ.get("REPSCAPE_KILLS_SEED", "20261127"))
 TASKS = 31
@@ -113,7 +115,7 @@ def wait_for_a_moment(folder: Path, driver: Driver, draw: random.Random) -> str:
 def test_killed_at_random_moments_it_ends_with_the_same_bytes_and_does_nothing_twice(
     uninterrupted, tmp_path, executor: str, kill: Kill, share: float, most: int
 ) -> None:
-    print(f"REPSCAPE_KILLS={KILLS} REPSCAPE_KILLS_SEED={SEED}")  # noqa: T201
+    LOG.warning("REPSCAPE_KILLS=%d REPSCAPE_KILLS_SEED=%d", KILLS, SEED)
     draw = random.Random(f"{SEED} {executor} {kill.__name__}")
     kills, wanted = 0, math.ceil(KILLS * share)
     for folder in studies(tmp_path):
@@ -128,7 +130,8 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes_and_does_nothing_t
             if driver.exitcode is None and (killed := kill(driver, draw)) is not None:
                 kills += 1
                 committed |= commits(folder)
-                print(f"{folder.name}: {killed} at {moment}, {len(committed)} there")  # noqa: T201
+                there = len(committed)
+                LOG.warning("%s: %d at %s, %d there", folder.name, killed, moment, there)
                 if killed == driver.pid:
                     driver = start(folder, executor)
         check(folder, committed, uninterrupted)

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from typing import TYPE_CHECKING
 
-from repscape.errors import InvalidParameterError
+from repscape.errors import InvalidParameterError, RepscapeError
 from repscape.execution.executor import Ended
 from repscape.execution.ledger import write_task_file
 from repscape.execution.outcomes import Outcome
@@ -248,8 +248,8 @@ def _serve(pipe: Connection, environment: dict[str, str]) -> None:
             answer: tuple[str | None, str]
             try:
                 answer = perform_file(path), ""
-            except Exception as problem:
-                answer = None, str(problem) or type(problem).__name__
+            except RepscapeError as problem:  # the task file or the store cannot be read
+                answer = None, str(problem)
             pipe.send(answer)
 
 

@@ -13,7 +13,8 @@ from repscape.representation import Origin
 from repscape.tasks import Recipe
 
 REPRESENTATION_KIND = "representation"
-EXTRACTION_VERSION = 1
+EXTRACTION_VERSION = 2
+"""Since layers whose axes were mistaken are pooled over the right ones, or refused."""
 
 
 @dataclass(frozen=True)

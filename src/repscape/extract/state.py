@@ -66,22 +66,27 @@ def usable_device(device: str | torch.device, option: str = "device") -> torch.d
     """
     try:
         found = torch.device(device)
-        if found.type == "cuda":  # without touching it: that would take memory on it
-            _check_gpu(found)
-        else:
-            torch.empty(0, device=found)
-    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+        lacking = _lacking(found)
+    except RuntimeError as problem:
         reason = str(problem).splitlines()[0]
-        raise InvalidParameterError(f"{option}={str(device)!r}: {reason}") from None
+        raise InvalidParameterError(f"{option}={device!r}: {reason}") from None
+    if lacking is not None:
+        raise InvalidParameterError(f"{option}={str(device)!r}: {lacking}")
     return found
 
 
-def _check_gpu(device: torch.device) -> None:
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+def _lacking(device: torch.device) -> str | None:
+    """Why torch cannot use a device here, if it cannot; no memory is taken on it."""
+    if device.type in ("cpu", "meta"):
+        return None
+    backend = torch.get_device_module(device)
+    count = backend.device_count() if backend.is_available() else 0
     if count == 0:
-        raise RuntimeError("this machine has no GPU that torch can use: give cpu")
+        kind = "GPU" if device.type == "cuda" else f"device of type {device.type}"
+        return f"this machine has no {kind} that torch can use: give cpu"
     if (device.index or 0) >= count:
-        raise RuntimeError(f"this machine has {count} GPUs, cuda:0 to cuda:{count - 1}")
+        return f"this machine has {count}, {device.type}:0 to {device.type}:{count - 1}"
+    return None
 
 
 def to_device(inputs: Any, device: torch.device | None) -> Any:

@@ -45,7 +45,7 @@ def layer_curve_figure(curves: pd.DataFrame) -> Figure:
             axes.plot(rows["depth"], rows["null_mean"], ":", color=colour, linewidth=1.0)
             handles.append(Line2D([], [], color=colour, marker="o", ms=2.5, label=name))
         axes.set_xlim(-0.03, 1.03)
-        axes.set_xlabel("relative depth of both layers")
+        axes.set_xlabel("relative depth of both layers, of those compared")
         axes.set_ylabel(f"{wrapped(measure, 40)}\n{direction(kind)}", fontsize=7)
         stack_legends(key, [("pair of models", handles), ("", _meaning(curves))])
     return figure

@@ -26,7 +26,8 @@ def interactive_layer_curves(curves: pd.DataFrame) -> graph_objects.Figure:
         figure.add_trace(_line(rows, "depth", name, colour, layers))
         figure.add_trace(_chance(rows, "depth", colour))
     figure.update_layout(
-        xaxis=_axis("relative depth of both layers"), yaxis=_axis(score_title(measure, kind))
+        xaxis=_axis("relative depth of both layers, of those compared"),
+        yaxis=_axis(score_title(measure, kind)),
     )
     return figure
 
@@ -67,8 +68,8 @@ def layer_curves_section(curves: pd.DataFrame) -> Section:
         figures.append(
             ReportFigure(
                 interactive_layer_curves(rows),
-                f"Score of layers at equal relative depth under `{measure}`, for pairs of "
-                f"networks; {_explained(rows)}.",
+                f"Score of layers at equal relative depth (0 the first compared, 1 the last) under "
+                f"`{measure}`, for pairs of networks; {_explained(rows)}.",
                 f"Lines of the score of layers at equal depth of {count} pairs of networks",
                 str(measure),
             )

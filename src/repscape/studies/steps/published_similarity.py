@@ -106,7 +106,7 @@ def wide_table(tables: Mapping[str, pd.DataFrame], options: Mapping[str, Any]) -
 
 
 def depth_table(tables: Mapping[str, pd.DataFrame], options: Mapping[str, Any]) -> pd.DataFrame:
-    """Scores at equal relative depth."""
+    """Scores layer by layer, of those compared."""
     del options
     return by_depth.scores_by_depth(_symmetric(tables["scores"]))
 
