@@ -102,7 +102,9 @@ class Rows:
         everything = slice(0, self.n)
         if self._panels or self.n <= _FEW_ROWS:
             return self.products(everything, everything)
-        rows = self._formed() if self._kept is None else self._kept
+        rows = self._kept
+        if rows is None:
+            rows = self._written(mapped_empty(self.x.shape, self.x.dtype, self.x.device))
         out = mapped_empty((self.n, self.n), rows.dtype, rows.device)
         return torch.mm(rows, rows.T, out=out)
 
@@ -133,17 +135,18 @@ class Rows:
     def keep(self) -> None:
         """Hold the prepared rows in memory until `release`."""
         if self._kept is None:
-            self._kept = self._formed()
+            # Not a mapping of its own: a sweep after another takes the same memory again.
+            kept = torch.empty_like(self.x, memory_format=torch.contiguous_format)
+            self._kept = self._written(kept)
 
     def release(self) -> None:
         """Let go of what `keep` held."""
         self._kept = None
 
-    def _formed(self) -> torch.Tensor:
-        formed = mapped_empty(self.x.shape, self.x.dtype, self.x.device)
+    def _written(self, out: torch.Tensor) -> torch.Tensor:
         for i in row_blocks(self.n, _FEW_ROWS):
-            formed[i] = self.block64(i)
-        return formed
+            out[i] = self.block64(i)
+        return out
 
     def _checked_norms(self) -> torch.Tensor:
         norms = torch.cat([self._row_norms(i) for i in row_blocks(self.n)])

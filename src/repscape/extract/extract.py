@@ -109,7 +109,8 @@ def extract(
         beforehand and leaves the bad ones out: their ids and reasons are recorded under
         `skipped` beside what is stored, and `split`, and so the key, says which are missing.
     output_dtype : {"float32", "float16"}
-        In what the rows are kept; a value that float16 cannot hold is an error.
+        In what the rows are kept; a value too large for float16 (65,504) is an error, one nearer
+        to 0 than 3e-8 becomes 0.
     model, data : str, optional
         Names for tables and figures; by default those of the model and of the data source.
     model_revision : str, optional
