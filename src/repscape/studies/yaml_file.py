@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -89,16 +89,24 @@ class Source:
         Plain values.
     places : mapping of path to text
         `file:line:column` of every value; of a key of a mapping, the place of the key.
+    moved : mapping of path to text
+        Where the values of some parts come from, if that is elsewhere.
     """
 
     name: str
     content: dict[str, Any]
     places: Mapping[Path_, str] = field(default_factory=dict)
+    moved: Mapping[Path_, str] = field(default_factory=dict)
+
+    def elsewhere(self, places: Mapping[Path_, str]) -> Source:
+        """The same, where some parts stand at other places: their values come from there."""
+        return replace(self, moved=places)
 
     def place(self, path: Sequence[str | int]) -> str:
         """Where a part stands, or the nearest part around it that is known."""
         for length in range(len(path), -1, -1):
-            found = self.places.get(tuple(path[:length]))
+            part = tuple(path[:length])
+            found = self.moved.get(part) or self.places.get(part)
             if found is not None:
                 return found
         return self.name
