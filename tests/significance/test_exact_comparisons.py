@@ -113,7 +113,8 @@ def test_a_competitor_that_is_the_same_is_not_closer(measure: str) -> None:
     """C is B after a rotation: every difference is rounding, however the scores are formed."""
     rng = np.random.default_rng(1)
     for seed in range(3):
-        a, b = shares_one_direction(rng)
+        a, layers = rivals(rng, seed)
+        b = layers["b0"]
         rotation = np.linalg.qr(rng.standard_normal((D, D)))[0]
         found = repscape.closer(a, b, b @ rotation, measure, n_permutations=R, seed=seed)
         assert (found.p_value, found.p_chance) == (1.0, 1.0)
