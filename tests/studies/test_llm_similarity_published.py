@@ -14,6 +14,9 @@ from repscape.cli.run import missing_lines
 from repscape.store import Store
 from repscape.studies.builtin_studies import builtin_path
 from repscape.studies.load import load_study
+from repscape.studies.look import look
+from repscape.studies.plan import plan_study
+from repscape.studies.problems import Problems
 from repscape.studies.run import StudyResult, run_study
 
 N, WIDTH = 60, 24
@@ -139,3 +142,39 @@ def test_the_warning_of_few_samples(done) -> None:
     assert set(table["n"]) == {N}
     assert table["d_max"].max() == 2 * WIDTH
     assert (table["wide_pairs"] == 0).all()
+
+
+def test_without_the_files_the_plan_still_says_what_the_study_costs(tmp_path: Path) -> None:
+    study = load_study("llm-similarity-published", (f"models.0.options.root={tmp_path}",))
+    planned = plan_study(study, None)
+    stages = {stage.stage: stage for stage in planned.stages}
+    assert {name: len(stage.tasks) for name, stage in stages.items()} == {
+        "extract": 13 * 2,
+        "compare": 11 * 2,
+        "tables": 3,
+        "analyse": 5,
+    }
+    assert stages["extract"].bytes == 4 * 13 * 4096 * (1267 + 164)
+    assert stages["compare"].unknown == 0
+    # Products of rows of all pairs of models alone: 2 n² d each.
+    assert stages["compare"].operations > 78 * 2 * 1267**2 * 4096
+    reasons = {one.name: one.reason for one in planned.unresolved}
+    assert len(reasons) == 13
+    assert reasons[SAME].startswith(f"{tmp_path}: none of its 0 folders")
+    assert "there is no such folder" in reasons[CODE]
+
+
+def test_a_look_at_the_study_names_the_folders_that_are_not_right(tmp_path: Path) -> None:
+    write_exports(tmp_path / "exports")
+    models = f"models.0.each.model=[{SAME}, {BROKEN}]"
+    study = load_study(
+        "llm-similarity-published",
+        (f"models.0.options.root={tmp_path / 'exports'}", models, "data.1.name=openai-humaneval"),
+    )
+    problems = Problems()
+    absent = look(study, problems)
+    assert not problems.lines
+    reasons = [one.reason for one in absent]
+    assert sum("1 of 2 shards are missing" in reason for reason in reasons) == 2
+    assert sum("there is no such folder" in reason for reason in reasons) == 1  # CodeLlama's
+    assert not any(SAME in reason for reason in reasons)

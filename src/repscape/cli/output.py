@@ -6,7 +6,7 @@ import json
 import math
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
@@ -18,6 +18,18 @@ _NARROWEST = 40
 _NAME_ENDS = ",[|"
 """After these a printable name may go on in the next line."""
 JSON_HELP = "Print JSON on standard output, and nothing else there."
+
+
+def by_reason(found: Iterable[tuple[str, str]]) -> list[str]:
+    """Lines of (what, reason): all that have one reason stand in one line, each once.
+
+    >>> by_reason([("model a", "no file"), ("model b", "no file"), ("data c", "no labels")])
+    ['model a, model b: no file', 'data c: no labels']
+    """
+    whats: dict[str, dict[str, None]] = {}
+    for what, reason in found:
+        whats.setdefault(reason, {})[what] = None
+    return [f"{', '.join(names)}: {reason}" for reason, names in whats.items()]
 
 
 def print_json(value: Any) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from repscape.cli.output import JSON_HELP, note, print_json, print_table
+from repscape.cli.output import JSON_HELP, by_reason, note, print_json, print_table
 from repscape.cli.progress import duration
 from repscape.cli.study_options import Out, Settings, StoreFolder, StudyName, read_study
 
@@ -53,8 +53,11 @@ def _print(planned: Plan, every_task: bool) -> None:
             for one in stage.to_do:
                 time = "?" if one.seconds is None else duration(one.seconds)
                 typer.echo(f"{stage.stage:8}  {one.task.key[:12]}  {one.task.label}  {time}")
-    for missing in dict.fromkeys(str(one) for one in planned.unresolved):
-        note(f"not at hand: {missing}")
+    absent = [
+        (f"{one.what} {one.name!r}", f"{one.reason} ({one.place})") for one in planned.unresolved
+    ]
+    for line in by_reason(absent):
+        note(f"not at hand: {line}")
     for line in planned.without_null:
         note(line)
     seconds = sum(stage.seconds for stage in planned.stages)

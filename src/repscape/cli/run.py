@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repscape.cli.output import JSON_HELP, note, print_json
+from repscape.cli.output import JSON_HELP, by_reason, note, print_json
 from repscape.cli.progress import display, first_line
 from repscape.cli.study_options import Out, Settings, StoreFolder, StudyName, read_study
 
@@ -101,10 +101,9 @@ def _record(done: StudyResult) -> dict[str, object]:
 
 
 def missing_lines(done: StudyResult) -> list[str]:
-    """What a run lacked, and why; what is the same for several data sets, once."""
-    return list(
-        dict.fromkeys(f"missing: {one.what}: {first_line(one.reason)}" for one in done.missing)
-    )
+    """What a run lacked, and why: one line for each reason."""
+    lines = by_reason((one.what, first_line(one.reason)) for one in done.missing)
+    return [f"missing: {line}" for line in lines]
 
 
 def _print(done: StudyResult) -> None:

@@ -98,6 +98,14 @@ def cost_of_extraction(size: Size | None, poolings: int, batch: int) -> Cost:
     )
 
 
+def cost_of_reading(size: Size | None) -> Cost:
+    """Reading values from files, each looked at once, and keeping them as float32."""
+    if size is None:
+        return UNKNOWN
+    values = float(size.n * size.features)
+    return Cost(values, FLOAT * values, 2 * FLOAT * values + _SMALL)
+
+
 def cost_of_scores(
     measure: str,
     sizes: Sequence[Size | None],

@@ -161,7 +161,9 @@ class _Begin:
         except (StudyError, OSError, ValueError, LookupError) as problem:
             place = self.study.source.place([*model.path, "read"])
             self.unresolved.append(Unresolved("model", model.name, str(problem), place))
-            return None
+            if not self.hopeful:
+                return None
+            revision = f"not at hand: {model.name} on {data.name}"
         self.revisions.setdefault(model.name, revision)
         recipe = Recipe(
             extract_step.KIND,

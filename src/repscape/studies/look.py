@@ -11,7 +11,7 @@ from repscape.extract.layers import select_layers
 from repscape.extract.models.base import check_name as check_model
 from repscape.studies.problems import Problems
 from repscape.studies.resolve import load_samples, plain_subset
-from repscape.studies.steps.base import TRAINERS
+from repscape.studies.steps.base import READERS, TRAINERS
 from repscape.studies.study import Data, Model, Study
 
 _REMOTE = ("hf", "torchvision")
@@ -20,7 +20,7 @@ _REMOTE = ("hf", "torchvision")
 
 @dataclass(frozen=True)
 class Absent:
-    """Data that are not at hand: no mistake in the file, which may be run elsewhere."""
+    """What is not at hand: no mistake in the study file, which may be run elsewhere."""
 
     place: str
     reason: str
@@ -30,8 +30,8 @@ def look(study: Study, problems: Problems) -> list[Absent]:
     """Look at what the study names, and note in `problems` what cannot be right.
 
     Sources, options, splits and subsets of data that lie here; sources and options of models;
-    layers of networks that training steps can make untrained. No weights are read, no sample is
-    decoded and nothing is downloaded.
+    layers of networks that training steps can make untrained; whether files of representations
+    are there. No weights or values are read, no sample is decoded and nothing is downloaded.
     """
     absent: list[Absent] = []
     for data in study.data if any(model.by != "read" for model in study.models) else ():
@@ -40,7 +40,9 @@ def look(study: Study, problems: Problems) -> list[Absent]:
     for model in study.models:
         with problems.collected():
             _look_at_model(study, model)
-    return absent
+        if model.by == "read":
+            absent += _look_at_files(study, model)
+    return list(dict.fromkeys(absent))
 
 
 def _look_at_data(study: Study, data: Data) -> Iterator[Absent]:
@@ -87,3 +89,17 @@ def _look_at_model(study: Study, model: Model) -> None:
             wrong.append(str(study.source.error((*path, position), str(problem))))
     if wrong:
         raise StudyError("\n".join(wrong))
+
+
+def _look_at_files(study: Study, model: Model) -> Iterator[Absent]:
+    """What a model that is read from files lacks, for each data set that it sees."""
+    reader = READERS.find(model.source)
+    if reader.look is None:
+        return
+    options = reader.options.model_validate(dict(model.options))
+    for data in study.data:
+        if model.sees(data):
+            try:
+                reader.look(options, data.name)
+            except (RepscapeError, OSError) as problem:
+                yield Absent(study.source.place([*model.path, "read"]), str(problem))

@@ -14,6 +14,7 @@ from repscape.studies.estimate import (
     Size,
     cost_of_extraction,
     cost_of_profile,
+    cost_of_reading,
     cost_of_scores,
     count_layer_pairs,
     null_operations,
@@ -173,7 +174,7 @@ class _Costs:
 
     def _extraction(self, extraction: Extraction) -> Cost:
         if extraction.model.by == "read":
-            return _TABLES
+            return cost_of_reading(self.sizes[extraction.task.key])
         batch = self.study.file.extract.batch_size or DEFAULT_BATCH
         return cost_of_extraction(self.sizes[extraction.task.key], self.poolings, batch)
 

@@ -145,6 +145,9 @@ class Reader:
     read : str
         `"package.module:function"`, called as `function(options, name of the data set)` with
         plain options; returns representations by layer, in the order of depth.
+    look : callable (options, name of the data set), optional
+        Raises what `revision` would about files that are not there, and reads no values:
+        `repscape validate` calls it.
     """
 
     name: str
@@ -152,6 +155,7 @@ class Reader:
     options: type[Options]
     revision: Callable[[Any, str], str]
     read: str
+    look: Callable[[Any, str], object] | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,14 @@ import numpy as np
 from pydantic import Field
 
 from repscape.data.digests import value_revision
-from repscape.data.representation_exports import ZERO_SHOT, Strategy, find_export, load_export
+from repscape.data.representation_exports import (
+    ZERO_SHOT,
+    Export,
+    Strategy,
+    find_export,
+    load_export,
+    read_export_info,
+)
 from repscape.representation import Representation
 from repscape.studies.steps.base import READERS, Options, Reader
 
@@ -28,9 +35,13 @@ class ExportOptions(Options):
     )
 
 
+def look(options: ExportOptions, data: str) -> Export:
+    """What the folder of an export says of itself, if all its shards are there."""
+    return read_export_info(find_export(options.root, options.model, data, options.containing))
+
+
 def _load(options: ExportOptions, data: str) -> Representation:
-    folder = find_export(options.root, options.model, data, options.containing)
-    return load_export(folder, options.strategy)
+    return load_export(look(options, data).folder, options.strategy)
 
 
 def revision(options: ExportOptions, data: str) -> str:
@@ -53,5 +64,6 @@ READERS.register(
         options=ExportOptions,
         revision=revision,
         read=f"{__name__}:read",
+        look=look,
     )
 )
