@@ -137,9 +137,7 @@ def closer(
         interval=found,
         p_value=_one_sided(observed, found, ROUNDING * scale),
         calibrated_difference=_calibrated(to_b, to_c),
-        p_chance=p_value(
-            observed, sign * (to_b.scores - to_c.scores), "similarity", scale=scale
-        ),
+        p_chance=p_value(observed, sign * (to_b.scores - to_c.scores), "similarity", scale=scale),
         measure=chosen.name,
         kind=chosen.declared.kind,
         n=first.n,
