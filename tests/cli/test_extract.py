@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import time
 
 import numpy as np
 import pytest
 import torch
+from installed import COMMAND
 
 import repscape as package
 from repscape.store import Store
@@ -121,6 +125,27 @@ def test_two_processes_write_the_bytes_of_one(repscape, models, texts, tmp_path)
     assert beside["device"] == "cpu,cpu"
 
 
+@pytest.mark.slow
+def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(repscape, models, tmp_path):
+    path, store = tmp_path / "many.csv", tmp_path / "store"
+    path.write_text("text\n" + "the big dog ran far away\n" * 3_000)
+    ask = ["extract", "--model", models["gpt2"], "--data", f"csv:{path}", "-l", "block.*"]
+    ask += ["--store", store, "--shard-rows", 64]
+    run = subprocess.Popen([COMMAND, *map(str, ask)], stderr=subprocess.PIPE, text=True)
+    while len(list(store.rglob("shard-*.json"))) < 6:
+        assert run.poll() is None, run.stderr.read()
+        time.sleep(0.01)
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 130
+    kept = sum(Store(store).unfinished("representation").values())
+    shards = f"{kept} full shards of 3 layers are kept in {store}"
+    assert said == f"interrupted: {shards}; the same call or command goes on after them\n"
+    again = repscape(*ask, "--json")
+    assert {row["state"] for row in json.loads(again.out)["made"]} == {"resumed"}
+    assert f"resumed: {kept} of 141 shards were there, the rest was computed" in again.err
+
+
 def test_subsets_bad_samples_and_cut_texts_are_told(repscape, models, tmp_path):
     path = tmp_path / "t.csv"
     long = " ".join(["the"] * 60)
@@ -129,7 +154,7 @@ def test_subsets_bad_samples_and_cut_texts_are_told(repscape, models, tmp_path):
     ask = ["extract", "--model", models["gpt2"], "--data", f"csv:{path}", "-l", "block.2"]
     stopped = repscape(*ask, "--store", tmp_path / "a")
     assert stopped.code == 2
-    assert "error: sample 's2' of csv:t.csv" in stopped.err
+    assert f"error: sample 's2' of csv:{path}" in stopped.err
     skipped = repscape(*ask, "--store", tmp_path / "a", "--on-error", "skip", "--json")
     assert json.loads(skipped.out)["made"][0]["n"] == 8
     assert "skipped: sample 's2' of csv:t.csv" in skipped.err
