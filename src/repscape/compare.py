@@ -28,7 +28,7 @@ from repscape.representation import (
     same_samples,
 )
 from repscape.score import Score
-from repscape.significance.columns import null_columns, same_side_permuted
+from repscape.significance.columns import null_columns, same_side_permuted, scores_of_maps
 from repscape.significance.intervals import interval as sample_interval
 from repscape.significance.many import iterate_nulls
 from repscape.significance.many_intervals import (
@@ -249,7 +249,8 @@ def similarity_matrix(
         if permutations is not None:
             models = [rep.origin.model for rep in reps]
             asked_of = same_side_permuted(part, models) if measure.declared.symmetric else part
-            nulls = iterate_nulls(measure, tensors, labels, asked_of, permutations, limit)
+            against = scores_of_maps(asked_of, scores, models)
+            nulls = iterate_nulls(measure, tensors, labels, asked_of, permutations, limit, against)
             stated = null_columns(asked_of, nulls, models)
             scored = [row | one for row, one in zip(scored, stated, strict=True)]
         if interval is not None:
