@@ -52,6 +52,18 @@ def test_tiles_and_row_sums_are_those_of_the_whole_matrices(dtype: torch.dtype, 
     torch.testing.assert_close(stack.row_sums, laid.sum(dim=2), rtol=0.0, atol=1e-12)
 
 
+def test_the_number_of_threads_changes_no_bit() -> None:
+    before, found = torch.get_num_threads(), []
+    for count in (1, 2, 5):
+        torch.set_num_threads(count)
+        stack = TileStack(_matrices(torch.float64), 32)
+        tiles = [stack.form(i, j).clone() for i, j in upper_tiles(N, 32)]
+        found.append([*tiles, stack.row_sums])
+    torch.set_num_threads(before)
+    for other in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
 def test_one_compiled_pass_lays_down_what_tensor_operations_do() -> None:
     generator = torch.Generator().manual_seed(0)
     for i, j in [(slice(0, 40), slice(0, 40)), (slice(0, 40), slice(40, 70))]:

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from repscape.data.digits import digits
-from repscape.data.images import as_pil
+from repscape.data.images import as_pil, read_image
 from repscape.data.load_data import load_data
 from repscape.data.source import DataSource, Sample
 from repscape.errors import (
@@ -157,7 +158,37 @@ def test_unknown_options_and_missing_locations_are_refused():
         load_data("folder:")
 
 
-@pytest.mark.parametrize("content", ["text", np.zeros((8, 8)), np.full((1, 2, 2), 1.5)])
-def test_what_is_no_image_is_a_bad_sample(content):
-    with pytest.raises(SampleError):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("text", "no image but a str"),
+        (np.full((1, 4, 4), 1.5), "outside"),
+        (np.zeros((4, 5, 6)), r"array of shape \(4, 5, 6\): give PIL images, or arrays"),
+        (np.zeros((3, 8, 3)), r"may be \(channels, height, width\) or \(height"),
+        (np.full((3, 4, 4), 300, np.uint16), r"uint16: give bytes \(uint8\)"),
+        (np.zeros(0), "no image"),
+    ],
+)
+def test_what_is_no_image_is_a_bad_sample(content, message):
+    with pytest.raises(SampleError, match=message):
         as_pil(content)
+
+
+def test_images_may_have_their_channels_first_last_or_none():
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    for image in (pixels, pixels.transpose(2, 0, 1), pixels / 255):
+        assert np.array_equal(np.asarray(as_pil(image)), pixels)
+    grey = np.repeat(pixels[..., :1], 3, axis=2)
+    for image in (pixels[..., 0], pixels[..., :1], pixels[None, ..., 0]):
+        assert np.array_equal(np.asarray(as_pil(image)), grey)
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
+def test_an_image_of_more_than_eight_bits_is_refused_and_not_cut_off(tmp_path, kind):
+    """PIL would make 255 of all that is larger."""
+    deep = Image.fromarray(np.full((4, 4), 3000, kind))
+    deep.save(tmp_path / "deep.tiff")
+    with pytest.raises(SampleError, match=f"more than eight bits \\(mode {deep.mode}"):
+        as_pil(deep)
+    with pytest.raises(SampleError, match="more than eight bits"):
+        read_image(tmp_path / "deep.tiff")

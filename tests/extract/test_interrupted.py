@@ -126,8 +126,11 @@ def half_done(tmp_path, counts, size=4):
             raise KeyboardInterrupt
 
     arguments = {"store": store, "data_revision": "r", "shard_rows": 8}
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as stopped:
         extract(network, vectors(40, size), "*", **arguments, progress=stop)
+    layers = len(store.unfinished("representation"))
+    (said,) = stopped.value.__notes__
+    assert said.startswith(f"{3 * layers} full shards of {layers} layers are kept in {tmp_path}")
     counts.clear()
     return network, arguments
 

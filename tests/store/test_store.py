@@ -19,8 +19,10 @@ from repscape.errors import (
 )
 from repscape.representation import Origin, Representation
 from repscape.store import Store
+from repscape.store.atomic import host_name
 from repscape.tasks import Recipe
 
+RECIPE_OF_ROWS = Recipe("representation", 1)
 RECIPE = Recipe("checkpoint", 1, {"seed": 0, "rate": 0.1})
 
 
@@ -262,6 +264,23 @@ def test_clean_removes_only_what_the_dead_left(store: Store) -> None:
     assert (folder / "notes.txt").exists()
     assert store.verify() == []
     assert store.representation_writer(unfinished, Origin()).rows_done == 2
+
+
+def test_a_commit_removes_what_killed_processes_left_and_leaves_the_living_alone(store):
+    folder = store.root / "representation" / RECIPE_OF_ROWS.key
+    with store.representation_writer(RECIPE_OF_ROWS, Origin(), shard_rows=2) as writer:
+        writer.append(np.ones((5, 2)), range(5))
+        assert store.unfinished() == {RECIPE_OF_ROWS.key: 2}
+        ended = subprocess.Popen(["true"])
+        ended.wait()
+        dead = folder / f"shard-000002.json.tmp.{host_name()}.{ended.pid}.00000000"
+        living = folder / f"shard-000002.json.tmp.{host_name()}.{os.getpid()}.00000000"
+        for path in (dead, living):
+            path.touch()
+        writer.commit()
+    assert (dead.exists(), living.exists()) == (False, True)
+    assert store.unfinished() == {}
+    assert store.verify() == []
 
 
 def test_importing_the_store_loads_neither_torch_nor_pandas_nor_pyarrow() -> None:

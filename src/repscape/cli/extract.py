@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _MOST_SHOWN = 5
 _WORK = ".unfinished"
 _KEY_SHOWN = 12
+_KIND = "representation"
 
 
 def extract(
@@ -74,7 +76,7 @@ def extract(
     on = sources.chosen_devices(device, devices)
     loaded = sources.open_model(model, model_option, "cpu" if on else device)
     poolings = sources.split_names(pooling) or ["mean"]
-    before = set(where.keys("representation"))
+    before = Before(set(where.keys(_KIND)), where.unfinished(_KIND))
     with sources.progress(loaded.name, source.name) as progress:
         found = extract_layers(
             loaded,
@@ -92,10 +94,11 @@ def extract(
         )
     rows = [_row(rep, before) for rep in found.values()]
     _tell(next(iter(found.values())), where)
+    _tell_resumed([row["key"] for row in rows], before, where)
     if out is not None:
         _write(list(found.values()), rows, out, single=len(poolings) == 1)
     if as_json:
-        print_json({"model": loaded.name, "data": source.name, "made": rows})
+        print_json({"model": loaded.name, "data": source.written, "made": rows})
     else:
         _print(rows, in_store=out is None)
 
@@ -107,7 +110,21 @@ def _work(out: Path | None) -> Path:
     return out / _WORK
 
 
-def _row(rep: Representation, before: set[str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Before:
+    """What the store held when the command began: whole representations, and full shards."""
+
+    whole: set[str]
+    shards: dict[str, int]
+
+    def state(self, key: str | None) -> str:
+        """What has become of a representation."""
+        if key in self.whole:
+            return "found"
+        return "resumed" if self.shards.get(key or "") else "made"
+
+
+def _row(rep: Representation, before: Before) -> dict[str, Any]:
     return {
         "layer": rep.origin.layer,
         "pooling": rep.origin.pooling,
@@ -116,7 +133,7 @@ def _row(rep: Representation, before: set[str]) -> dict[str, Any]:
         "dtype": str(rep.values.dtype).removeprefix("torch."),
         "bytes": int(rep.values.nbytes),
         "key": rep.key,
-        "state": "found" if rep.key in before else "made",
+        "state": before.state(rep.key),
     }
 
 
@@ -151,6 +168,14 @@ def _tell(rep: Representation, store: Store) -> None:
         note(f"out of memory: the batch size went from {sizes[0]} to {sizes[-1]}")
 
 
+def _tell_resumed(keys: list[str], before: Before, store: Store) -> None:
+    """Say how much of it an interrupted run had made."""
+    there = {key: before.shards[key] for key in keys if before.state(key) == "resumed"}
+    if there:
+        whole = sum(len(store.manifest(key).files) for key in there)
+        note(f"resumed: {sum(there.values())} of {whole} shards were there, the rest was computed")
+
+
 def _print(rows: list[dict[str, Any]], in_store: bool) -> None:
     last = "key" if in_store else "file"
     columns = ("layer", "pooling", "n", "d", "dtype", "MB", "state", last)
@@ -165,7 +190,7 @@ def _print(rows: list[dict[str, Any]], in_store: bool) -> None:
                 str(row["n"]),
                 str(row["d"]),
                 row["dtype"],
-                f"{row['bytes'] / 1e6:.1f}",
+                f"{row['bytes'] / 1e6:.3g}",
                 row["state"],
                 str(row[last])[:shown],
             ]

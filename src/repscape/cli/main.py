@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from repscape import __version__
 from repscape.cli.by_n import by_n
@@ -32,7 +33,21 @@ from repscape.errors import RepscapeError
 BAD_INPUT = 2
 INTERRUPTED = 130
 
+
+class _Commands(TyperGroup):
+    """The commands; after Ctrl-C one line says what is kept, as far as that is known."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interruption:
+            notes = getattr(interruption, "__notes__", [])
+            typer.echo(": ".join(["interrupted", *notes]), err=True)
+            raise typer.Exit(INTERRUPTED) from interruption
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -92,6 +107,4 @@ def main() -> NoReturn:
     except (RepscapeError, OSError) as problem:
         typer.echo(f"error: {problem}", err=True)
         sys.exit(BAD_INPUT)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
     sys.exit(0)

@@ -58,7 +58,7 @@ def _print(planned: Plan, every_task: bool) -> None:
     ]
     for line in by_reason(absent):
         note(f"not at hand: {line}")
-    for line in planned.without_null:
+    for line in (*planned.without_null, *planned.unscored):
         note(line)
     seconds = sum(stage.seconds for stage in planned.stages)
     gpu = sum(stage.gpu_seconds for stage in planned.stages)
@@ -120,6 +120,7 @@ def _record(planned: Plan, every_task: bool) -> dict[str, Any]:
             for stage in planned.stages
         ],
         "without_null": list(planned.without_null),
+        "unscored": list(planned.unscored),
         "not_at_hand": [str(one) for one in planned.unresolved],
     }
     if every_task:

@@ -180,11 +180,19 @@ class _GroupProducts:
     def add(self, stack: torch.Tensor, weight: float) -> None:
         flat = stack.flatten(start_dim=1)
         if self.left:
-            right = _rows(flat, self.right)
-            left = right if self.left == self.right else _rows(flat, self.left)
-            self.cross += weight * (left @ right.T)
+            self.cross += weight * self._products(flat)
         for position, index in enumerate(self.own):
             self.selfs[position] += weight * torch.dot(flat[index], flat[index])
+
+    def _products(self, flat: torch.Tensor) -> torch.Tensor:
+        if self.left != self.right:
+            return _rows(flat, self.left) @ _rows(flat, self.right).T
+        if flat.device.type != "cpu":
+            both = _rows(flat, self.left)
+            return both @ both.T
+        from repscape.compute.compiled_products import inner_products
+
+        return torch.from_numpy(inner_products(flat.numpy(), self.left))
 
     def finish(self) -> dict[tuple[int, int], float]:
         row_of = {index: row for row, index in enumerate(self.left)}

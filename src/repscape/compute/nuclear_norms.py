@@ -7,6 +7,7 @@ may have cost is known afterwards, so that whoever needs more can ask for it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -25,8 +26,21 @@ def nuclear_norms(matrices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     With k the longer side and m the shorter one, the computed eigenvalues x of M Mᵀ differ from
     the true ones by at most ε = (k + 10 m) ε₆₄ ‖M‖² (rounding of the products, then of the
     eigenvalues, by Weyl's inequality), and the root of x from the true one by at most ε/√x where
-    x > ε, and √(x + ε) elsewhere.
+    x > ε, and √(x + ε) elsewhere. All this of matrices whose largest entry is about 1, so that no
+    product leaves the range of the numbers.
     """
+    size = _power_of_two(matrices.abs().amax(dim=(1, 2)))
+    norms, errors = _norms_of_unit(matrices / size[:, None, None])
+    return norms * size, errors * size
+
+
+def _power_of_two(sizes: torch.Tensor) -> torch.Tensor:
+    """Near each size, and 1 for 0: dividing by it rounds nothing."""
+    power = sizes / (2.0 * torch.frexp(sizes).mantissa)
+    return torch.where(sizes > 0, power, 1.0)
+
+
+def _norms_of_unit(matrices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     if matrices.shape[1] > matrices.shape[2]:
         matrices = matrices.transpose(1, 2)
     short, long = matrices.shape[1:]
@@ -41,12 +55,11 @@ def nuclear_norms(matrices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def permuted_nuclear_norms(
     left: Sequence[torch.Tensor], right: torch.Tensor, orders: torch.Tensor
-) -> Iterator[torch.Tensor]:
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """‖aᵀ b[order]‖_* of each a in `left` (n × d) with b (n × e), for all orders (R, n); (R,) each.
 
-    The norms that cannot be told from that of the first order within their bounds, and that one,
-    are sums of singular values; all others are `nuclear_norms`. So each compares with the first
-    as if all had been sums of singular values.
+    Beside it how far each may be from the sum of singular values that `nuclear_norm` gives: the
+    bound of `nuclear_norms`, and what rounding may do to either.
     """
     orders = orders.to(right.device)
     for some in _chunks([factor.shape[1] for factor in left]):
@@ -56,22 +69,14 @@ def permuted_nuclear_norms(
             for norms, product in zip(found, products, strict=True):
                 norms[:, block] = torch.stack(nuclear_norms(product)).cpu()
         for factor, (norms, errors) in zip(chosen, found, strict=True):
-            yield _settled(factor, right, orders, norms, errors)
+            yield norms, errors + _rounding(factor, right)
 
 
-def _settled(
-    a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor, norms: torch.Tensor, bound: torch.Tensor
-) -> torch.Tensor:
-    first = nuclear_norm(a, b[orders[0]])
+def _rounding(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Of two ways of summing a product of factors, and of the singular values themselves."""
     short = min(a.shape[1], b.shape[1])
-    # Two ways of summing a product of factors, and the singular values themselves.
-    rounding = 4.0 * (len(a) + short) * torch.finfo(torch.float64).eps * float(a.norm() * b.norm())
-    unclear = (norms - first).abs() <= bound + short**0.5 * rounding
-    unclear[0] = False
-    norms[0] = first
-    for position in unclear.nonzero()[:, 0].tolist():
-        norms[position] = nuclear_norm(a, b[orders[position]])
-    return norms
+    each = 4.0 * (len(a) + short) * torch.finfo(torch.float64).eps * float(a.norm() * b.norm())
+    return math.sqrt(short) * each
 
 
 def nuclear_norm(a: torch.Tensor, b: torch.Tensor) -> float:

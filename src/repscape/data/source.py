@@ -76,6 +76,8 @@ class DataSource:
         The modality that is read; by default the first of `readers`.
     rows : (n,) int64 array, optional
         Where the readers have these samples, if this is a subset.
+    written : str, optional
+        What the user wrote, for messages, e.g. `folder:new/photos`; by default the name.
 
     Raises
     ------
@@ -92,10 +94,12 @@ class DataSource:
     columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     modality: str = ""
     rows: npt.NDArray[np.int64] | None = None
+    written: str = ""
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "ids", _checked_ids(self.ids, self.name))
+        put(self, "written", self.written or self.name)
+        put(self, "ids", _checked_ids(self.ids, self.written))
         put(self, "modality", self.modality or next(iter(self.readers)))
         if self.labels is not None:
             put(self, "labels", as_column(self.labels))
@@ -105,7 +109,8 @@ class DataSource:
         for what, values in beside.items():
             if values is not None and len(values) != len(self.ids):
                 raise InvalidRepresentationError(
-                    f"{self.name}: {len(values)} {what} for {len(self.ids)} samples: give one each"
+                    f"{self.written}: {len(values)} {what} for {len(self.ids)} samples: give one "
+                    "each"
                 )
 
     def __len__(self) -> int:
@@ -120,10 +125,10 @@ class DataSource:
         except (MissingExtraError, MemoryError):
             raise
         except SampleError as problem:
-            raise SampleError(f"sample {identity!r} of {self.name}: {problem}") from problem
+            raise SampleError(f"sample {identity!r} of {self.written}: {problem}") from problem
         except Exception as problem:
             raise SampleError(
-                f"sample {identity!r} of {self.name} cannot be read "
+                f"sample {identity!r} of {self.written} cannot be read "
                 f"({type(problem).__name__}: {problem})"
             ) from problem
         label = None if self.labels is None else self.labels[row].item()
@@ -147,9 +152,11 @@ class DataSource:
         """
         if modality not in self.readers:
             there = " and ".join(f"{name!r}" for name in self.readers)
+            mend = "choose a model that takes those, or other data"
+            if modality == "image" and list(self.readers) == ["array"]:
+                mend = "if they are images, say modality='image' (--data-option modality=image)"
             raise InvalidParameterError(
-                f"{self.name} has no samples of modality {modality!r}, only {there}: choose a "
-                "model that takes those, or other data"
+                f"{self.written} has no samples of modality {modality!r}, only {there}: {mend}"
             )
         return replace(self, modality=modality)
 
@@ -202,7 +209,7 @@ class DataSource:
         """
         kept = [row for row, identity in enumerate(self.ids.tolist()) if str(identity) not in ids]
         if not kept:
-            raise InvalidParameterError(f"{self.name}: no sample is left")
+            raise InvalidParameterError(f"{self.written}: no sample is left")
         missing = digest_ids(np.asarray(sorted(ids)))
         return self._rows(np.asarray(kept, dtype=np.int64), f"without={missing}")
 

@@ -21,6 +21,10 @@ class Drawable(Protocol):
         """The data set."""
 
     @property
+    def written(self) -> str:
+        """What the user calls it, for messages."""
+
+    @property
     def split(self) -> str:
         """The part of it."""
 
@@ -79,7 +83,7 @@ def draw_rows(
     if len(wanted) != 1:
         said = " and ".join(wanted) or "none"
         raise InvalidParameterError(
-            f"a subset of {source.name}: {said} given; give one of first=, random=, per_class=, "
+            f"a subset of {source.written}: {said} given; give one of first=, random=, per_class=, "
             "ids= or rows="
         )
     if seed < 0:
@@ -93,7 +97,7 @@ def draw_rows(
         return _balanced(source, count, seed), f"per_class={count},seed={seed}"
     if not 0 < count <= len(source.ids):
         raise InvalidParameterError(
-            f"{kind}={count}: {source.name} has {len(source.ids)} samples; give 1 … "
+            f"{kind}={count}: {source.written} has {len(source.ids)} samples; give 1 … "
             f"{len(source.ids)}"
         )
     if kind == "first":
@@ -107,12 +111,12 @@ def _order(source: Drawable, seed: int) -> npt.NDArray[np.int64]:
 
 def _balanced(source: Drawable, count: int, seed: int) -> npt.NDArray[np.int64]:
     if source.labels is None:
-        raise MissingLabelsError(f"per_class={count}: {source.name} has no labels")
+        raise MissingLabelsError(f"per_class={count}: {source.written} has no labels")
     classes, sizes = np.unique(source.labels, return_counts=True)
     if not 0 < count <= sizes.min():
         smallest = classes[sizes.argmin()].item()
         raise InvalidParameterError(
-            f"per_class={count}: class {smallest!r} of {source.name} has {sizes.min()} samples; "
+            f"per_class={count}: class {smallest!r} of {source.written} has {sizes.min()} samples; "
             f"give 1 … {sizes.min()}"
         )
     order = _order(source, seed)
@@ -125,7 +129,7 @@ def _rows_of_ids(source: Drawable, ids: Sequence[Any]) -> npt.NDArray[np.int64]:
     wanted = np.asarray(ids).tolist()
     if missing := [identity for identity in wanted if identity not in place]:
         raise SampleMismatchError(
-            f"{source.name} has no sample {missing[0]!r}"
+            f"{source.written} has no sample {missing[0]!r}"
             + (f" (and {len(missing) - 1} others of the list)" if len(missing) > 1 else "")
             + f"; its {len(place)} ids begin with {source.ids[:3].tolist()}"
         )
@@ -140,7 +144,7 @@ def _checked_rows(
         raise InvalidParameterError(f"rows={rows!r}: give a list of row numbers")
     if chosen.min() < 0 or chosen.max() >= len(source.ids):
         raise InvalidParameterError(
-            f"rows from {chosen.min()} to {chosen.max()}: {source.name} has the rows 0 … "
+            f"rows from {chosen.min()} to {chosen.max()}: {source.written} has the rows 0 … "
             f"{len(source.ids) - 1}"
         )
     chosen = chosen.astype(np.int64)

@@ -112,9 +112,22 @@ class TextCells:
                 raise SampleError(f"{self.names[0]!r} is {_said(text)}, not text")
             return text
         try:
-            return self.template.format(**cells)
+            return _FILLED.vformat(self.template, (), cells)
         except (LookupError, TypeError, ValueError) as problem:
             raise SampleError(f"the template {self.template!r} does not fit: {problem}") from None
+
+
+class _Filled(string.Formatter):
+    """Fills a template; what is missing is an error, and not the word None."""
+
+    def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
+        found, key = super().get_field(field_name, args, kwargs)
+        if found is None:
+            raise LookupError(f"{field_name!r} is missing")
+        return found, key
+
+
+_FILLED = _Filled()
 
 
 @dataclass(frozen=True)
@@ -170,6 +183,7 @@ def table_source(
     metadata = _metadata(table, choice, {*used, ids, label})
     return DataSource(
         name=table.name,
+        written=table.where,
         ids=np.arange(table.length) if ids is None else _ids(table, ids),
         readers=readers,
         find_revision=find_revision,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -103,6 +103,7 @@ class Extraction:
         with ExitStack() as stack:
             shared = SharedColumns(self.feed.columns)
             layers = self._open(trace, first, shared, stack)
+            stack.enter_context(self._said_if_interrupted(layers))
             calls = {call: trace.output(call).layout for call, _ in (x.site for x in layers)}
             for group in _by_plan(layers) if self.feed.is_repeatable else [layers]:
                 missing = [layer for layer in group if not layer.is_stored]
@@ -116,6 +117,22 @@ class Extraction:
                 self._extract(group, wanted, {} if self.feed.is_repeatable else rows, progress)
             return {(x.name, x.site[1]): x.sink.finish(shared) for x in layers}
 
+    @contextmanager
+    def _said_if_interrupted(self, layers: Sequence[Layer]) -> Iterator[None]:
+        """Let Ctrl-C say what is kept, and how to go on."""
+        try:
+            yield
+        except KeyboardInterrupt as interruption:
+            if self.store is None:
+                interruption.add_note("nothing is kept, since no store was given")
+            else:
+                kept = sum(layer.sink.shards_done for layer in layers)
+                interruption.add_note(
+                    f"{kept} full shards of {len(layers)} layers are kept in {self.store.root}; "
+                    "the same call or command goes on after them"
+                )
+            raise
+
     def _extract(
         self, layers: Sequence[Layer], wanted: Wanted, learned: RowsOf, progress: Progress | None
     ) -> None:
@@ -125,8 +142,8 @@ class Extraction:
         plan = JointPlan(self.feed, [layer.sink for layer in missing])
         runner = (
             LocalRunner(self.forward, wanted)
-            if self.make_runner is None
-            else (self.make_runner(wanted))
+            if self.make_runner is None or not missing
+            else self.make_runner(wanted)
         )
         windows = self.feed.windows(plan.first, plan.shard_rows or self.shard_rows)
         if progress is not None and self.feed.is_repeatable:
@@ -181,7 +198,8 @@ class Extraction:
             return MemorySink(origin)
         if self.store.has(recipe.key):
             stored = self.store.load_representation(recipe.key, shared.known)
-            return StoredSink(shared.add(stored), origin, spec.numbered)
+            shards = len(self.store.manifest(recipe.key).files)
+            return StoredSink(shared.add(stored), origin, spec.numbered, shards)
         plan = self.feed.plan()
         writer = self.store.representation_writer(
             recipe, origin, self.shard_rows, plan=plan, beside=self.beside

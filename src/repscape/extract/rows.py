@@ -170,7 +170,7 @@ class RowCollector:
             raise self._refused(
                 call,
                 f"an output of shape {shape} for a batch of {self._samples} samples",
-                "its first axis must be the samples (batch_first=True)",
+                "its first axis must be the samples: leave this layer out, also of a glob",
             )
 
     def _refused(self, call: Call, gave: str, mend: str) -> InvalidRepresentationError:

@@ -131,7 +131,7 @@ def prepare_sample(model: LoadedModel, source: DataSource, row: int) -> Prepared
         raise
     except Exception as problem:
         said = str(problem) if isinstance(problem, SampleError) else repr(problem)
-        raise SampleError(f"sample {sample.id!r} of {source.name}: {said}") from problem
+        raise SampleError(f"sample {sample.id!r} of {source.written}: {said}") from problem
 
 
 def window_edges(samples: int, window: int, shard_rows: int) -> Iterator[tuple[int, int]]:

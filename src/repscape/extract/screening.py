@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ def without_bad_samples(
     if not rows:
         first = next(iter(reasons.values()))
         raise InvalidRepresentationError(
-            f"none of the {len(source)} samples of {source.name} can be used; the first: {first}"
+            f"none of the {len(source)} samples of {source.written} can be used; the first: {first}"
         )
     return source.without(reasons), reasons
 
@@ -72,6 +73,7 @@ def _screened(
 
 
 def _screen(model: LoadedModel, source: DataSource, pool: ThreadPoolExecutor) -> dict[str, str]:
+    source = replace(source, written=source.name)  # what is kept does not say where the files lie
     reasons: dict[str, str] = {}
     for start in range(0, len(source), _AT_ONCE):
         rows = range(start, min(start + _AT_ONCE, len(source)))

@@ -63,6 +63,10 @@ class Sink(Protocol):
     def samples_done(self) -> int:
         """How many samples are there already; their values need not be computed again."""
 
+    @property
+    def shards_done(self) -> int:
+        """How many full shards are stored by now."""
+
     def append(self, chunk: Chunk) -> None:
         """Take the rows of the next window; rows that are there already are ignored."""
 
@@ -77,6 +81,7 @@ class MemorySink:
     """Holds the rows in memory."""
 
     samples_done = 0
+    shards_done = 0
 
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
@@ -110,8 +115,9 @@ class MemorySink:
 class StoredSink:
     """The layer is in the store already; only the samples are checked."""
 
-    def __init__(self, stored: Representation, origin: Origin, numbered: bool) -> None:
+    def __init__(self, stored: Representation, origin: Origin, numbered: bool, shards: int) -> None:
         self._stored = replace(stored, origin=origin)
+        self.shards_done = shards
         self._known = KnownRows(lambda: iter([stored.sample_ids]), stored.n, numbered)
         self.samples_done = stored.n
 
@@ -158,6 +164,11 @@ class StoringSink:
     def is_begun(self) -> bool:
         """Whether rows are there already."""
         return self._writer.rows_done > 0
+
+    @property
+    def shards_done(self) -> int:
+        """How many full shards are stored by now."""
+        return self._writer.rows_done // self._writer.shard_rows
 
     @property
     def shard_rows(self) -> int:

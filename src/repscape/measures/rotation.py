@@ -11,8 +11,11 @@ from typing_extensions import override
 from repscape.compute.nuclear_norms import nuclear_norm, permuted_nuclear_norms
 from repscape.errors import RepscapeError
 from repscape.measures.base import RowsMeasure
+from repscape.measures.compared_nulls import NO_OTHERS, ComparedNulls
 
 _NEARLY_EQUAL = 1e-3
+_TIE = 4e-11
+"""Scores nearer to each other than this part of their size may count as ties."""
 
 
 def rotation_distance(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -23,7 +26,7 @@ def rotation_distance(a: torch.Tensor, b: torch.Tensor) -> float:
     return _residual(a, b) if squared < _NEARLY_EQUAL * total else math.sqrt(squared)
 
 
-class RotationMeasure(RowsMeasure):
+class RotationMeasure(RowsMeasure, ComparedNulls):
     """A measure that is a function of ‖aᵀb‖_*, for prepared factors a and b."""
 
     @property
@@ -42,8 +45,9 @@ class RotationMeasure(RowsMeasure):
         self, a: torch.Tensor, b: torch.Tensor, orders: torch.Tensor, memory_limit: int
     ) -> torch.Tensor:
         [norms] = permuted_nuclear_norms([a], b, orders)
-        return self.of_norms(a, b, norms, orders)
+        return self._scores(a, b, orders, *norms, NO_OTHERS)
 
+    @override
     def permuted_pairs(
         self,
         states: Sequence[torch.Tensor],
@@ -51,18 +55,62 @@ class RotationMeasure(RowsMeasure):
         orders: torch.Tensor,
         memory_limit: int,
     ) -> list[torch.Tensor | RepscapeError]:
+        return self.compared_pairs(states, pairs, orders, memory_limit, [NO_OTHERS] * len(pairs))
+
+    @override
+    def compared_pairs(
+        self,
+        states: Sequence[torch.Tensor],
+        pairs: Sequence[tuple[int, int]],
+        orders: torch.Tensor,
+        memory_limit: int,
+        against: Sequence[torch.Tensor | None],
+    ) -> list[torch.Tensor | RepscapeError]:
         """Each second side is put into every order once for all pairs that it is part of."""
         if not self.takes_norms:
             return super().permuted_pairs(states, pairs, orders, memory_limit)
         by_right: dict[int, list[int]] = {}
-        for a, b in pairs:
-            by_right.setdefault(b, []).append(a)
-        found: dict[tuple[int, int], torch.Tensor | RepscapeError] = {}
-        for b, left in by_right.items():
-            norms = permuted_nuclear_norms([states[a] for a in left], states[b], orders)
-            for a, one in zip(left, norms, strict=True):
-                found[a, b] = self.of_norms(states[a], states[b], one, orders)
-        return [found[pair] for pair in pairs]
+        for position, (_, b) in enumerate(pairs):
+            by_right.setdefault(b, []).append(position)
+        found: dict[int, torch.Tensor] = {}
+        for b, positions in by_right.items():
+            left = [states[pairs[position][0]] for position in positions]
+            every = permuted_nuclear_norms(left, states[b], orders)
+            for position, a, norms in zip(positions, left, every, strict=True):
+                found[position] = self._scores(a, states[b], orders, *norms, against[position])
+        return [found[position] for position in range(len(pairs))]
+
+    def _scores(
+        self,
+        a: torch.Tensor,
+        b: torch.Tensor,
+        orders: torch.Tensor,
+        norms: torch.Tensor,
+        errors: torch.Tensor,
+        against: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """The scores of a and b in each of the orders; those that could be mistaken, exactly.
+
+        Of a norm it is known how wrong it may be. If the first score, or one of `against`, is
+        in the range of scores that this leaves, the singular values are summed.
+        """
+        norms[0], errors[0] = nuclear_norm(a, b[orders[0]]), 0.0
+        scores = self.of_norms(a, b, norms, orders)
+        wanted = errors > 0
+        if against is not None:
+            ends = torch.stack([self.of_norms(a, b, norms + e, orders) for e in (-errors, errors)])
+            wanted &= _any_within(ends, torch.cat([scores[:1], against]), self.declared.range[1])
+        for position in wanted.nonzero()[:, 0].tolist():
+            norms[position] = nuclear_norm(a, b[orders[position]])
+        return self.of_norms(a, b, norms, orders)
+
+
+def _any_within(ends: torch.Tensor, values: torch.Tensor, best: float) -> torch.Tensor:
+    """Whether any of the values lies between the ends, (2, R), or as good as ties with one."""
+    scale = max(float(values.abs().max()), float(ends.abs().max()), best if best < math.inf else 0)
+    ordered = values.sort().values
+    low, high = ends.amin(dim=0) - _TIE * scale, ends.amax(dim=0) + _TIE * scale
+    return torch.searchsorted(ordered, low) < torch.searchsorted(ordered, high, right=True)
 
 
 def permuted_rotation_distances(

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from repscape.errors import RepscapeError
+from repscape.measures.base import Outcome
+from repscape.significance.many import known_scores
 from repscape.significance.null import Null
 from repscape.tables import NULL_COLUMNS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    import torch
 
 Pairs = Sequence[tuple[int, int]]
 _NOTHING = np.empty(0)
@@ -56,6 +59,24 @@ def null_columns(
             "max_effect": under.effect,
         }
     return [stated[pair] for pair in pairs]
+
+
+def scores_of_maps(
+    pairs: Pairs, outcomes: Iterable[Outcome], models: Sequence[str | None]
+) -> dict[tuple[int, int], torch.Tensor]:
+    """What each pair's permuted scores are compared with: the scores of all its layer map."""
+    maps: dict[tuple[str, str], list[int]] = {}
+    whole = _whole_maps(pairs, models)
+    for position, (a, b) in enumerate(pairs):
+        key = (str(models[a]), str(models[b]))
+        if key in whole:
+            maps.setdefault(key, []).append(position)
+    known = list(outcomes)
+    found: dict[tuple[int, int], torch.Tensor] = {}
+    for positions in maps.values():
+        scores = known_scores(known[position] for position in positions)
+        found |= {pairs[position]: scores for position in positions}
+    return found
 
 
 def same_side_permuted(pairs: Pairs, models: Sequence[str | None]) -> list[tuple[int, int]]:

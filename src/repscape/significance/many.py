@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,7 +11,8 @@ from repscape.compute.arrays import row_blocks
 from repscape.compute.mapped import return_freed
 from repscape.compute.permuted_pairs import working_bytes
 from repscape.errors import RepscapeError
-from repscape.measures.base import Measure
+from repscape.measures.base import Measure, Outcome
+from repscape.measures.compared_nulls import NO_OTHERS, ComparedNulls
 from repscape.significance.null import Null, nulls_of
 from repscape.significance.permutations import Permutations
 from repscape.significance.prepared import prepare_state
@@ -35,9 +36,38 @@ def null_pairs(
     permutations: Permutations,
     memory_limit: int,
 ) -> list[Null | RepscapeError]:
-    """The null of every pair (positions in `values`), or why there is none."""
-    found = dict(iterate_nulls(measure, values, labels, pairs, permutations, memory_limit))
+    """The null of every pair (positions in `values`) of one map, or why there is none."""
+    against: dict[tuple[int, int], torch.Tensor] = {}
+    if isinstance(measure.core, ComparedNulls):
+        outcomes = _observed(measure, values, labels, pairs, permutations.n, memory_limit)
+        against = dict.fromkeys(pairs, known_scores(outcomes))
+    found = dict(iterate_nulls(measure, values, labels, pairs, permutations, memory_limit, against))
     return [found[pair] for pair in pairs]
+
+
+def known_scores(outcomes: Iterable[Outcome]) -> torch.Tensor:
+    """Those of the outcomes that are finite scores, (T,) float64."""
+    scores = [outcome for outcome in outcomes if not isinstance(outcome, RepscapeError)]
+    found = torch.tensor(scores, dtype=torch.float64)
+    return found[found.isfinite()]
+
+
+def _observed(
+    measure: Measure[Any],
+    values: Sequence[torch.Tensor | RepscapeError],
+    labels: Sequence[npt.NDArray[Any] | None],
+    pairs: Pairs,
+    n: int,
+    memory_limit: int,
+) -> Iterator[Outcome]:
+    for block, states in _prepared(measure, values, labels, pairs, n, memory_limit):
+        broken = {i: state for i, state in states.items() if isinstance(state, RepscapeError)}
+        for a, b in block:
+            if a not in broken and b not in broken:
+                try:
+                    yield measure.core.compare(states[a], states[b])
+                except RepscapeError as reason:
+                    yield reason
 
 
 def iterate_nulls(
@@ -47,15 +77,33 @@ def iterate_nulls(
     pairs: Pairs,
     permutations: Permutations,
     memory_limit: int,
+    against: Mapping[tuple[int, int], torch.Tensor],
 ) -> Iterator[tuple[tuple[int, int], Null | RepscapeError]]:
     """Yield every pair with its null, or why there is none, in an order of its own.
 
     The same permutations serve all pairs. States, with what permuting them holds, are prepared
     once if they fit into `memory_limit` together; otherwise blocks of them take turns, and those
     that two blocks share stay. A null
-    holds its permuted scores: who keeps them all keeps pairs × permutations numbers.
+    holds its permuted scores: who keeps them all keeps pairs × permutations numbers. They compare
+    exactly with the pair's own score and with those of `against`, if it has any for the pair.
     """
     at_once = max(1, memory_limit // (_SCORE_BYTES * (1 + permutations.count)))
+    blocks = _prepared(measure, values, labels, pairs, permutations.n, memory_limit)
+    for block, states in blocks:
+        yield from _nulls_of_block(
+            measure, states, block, permutations, memory_limit, at_once, against
+        )
+
+
+def _prepared(
+    measure: Measure[Any],
+    values: Sequence[torch.Tensor | RepscapeError],
+    labels: Sequence[npt.NDArray[Any] | None],
+    pairs: Pairs,
+    n: int,
+    memory_limit: int,
+) -> Iterator[tuple[Pairs, Mapping[int, Any]]]:
+    """Blocks of pairs, with the states of their representations or why there is none."""
     states: dict[int, Any] = {}
     for block in _blocks(measure, values, pairs, memory_limit):
         used = {index for pair in block for index in pair}
@@ -63,9 +111,9 @@ def iterate_nulls(
             del states[index]
         for index in sorted(used - states.keys()):
             states[index] = _state(measure, values[index], labels[index])
-            if permutations.n >= _LARGE_ROWS:
+            if n >= _LARGE_ROWS:
                 return_freed()
-        yield from _nulls_of_block(measure, states, block, permutations, memory_limit, at_once)
+        yield block, states
 
 
 def _nulls_of_block(
@@ -75,6 +123,7 @@ def _nulls_of_block(
     permutations: Permutations,
     memory_limit: int,
     at_once: int,
+    against: Mapping[tuple[int, int], torch.Tensor],
 ) -> Iterator[tuple[tuple[int, int], Null | RepscapeError]]:
     """The nulls of all pairs of a block; `states` are those of its representations."""
     broken = {i: state for i, state in states.items() if isinstance(state, RepscapeError)}
@@ -84,7 +133,8 @@ def _nulls_of_block(
     scored = [pair for pair in block if pair[0] in at and pair[1] in at]
     for part in row_blocks(len(scored), at_once):
         places = [(at[a], at[b]) for a, b in scored[part]]
-        nulls = nulls_of(measure, kept, places, permutations, memory_limit)
+        others = [against.get(pair, NO_OTHERS) for pair in scored[part]]
+        nulls = nulls_of(measure, kept, places, permutations, memory_limit, others)
         yield from zip(scored[part], nulls, strict=True)
     for a, b in block:
         if a in broken or b in broken:

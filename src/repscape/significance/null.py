@@ -13,13 +13,15 @@ import torch
 from repscape.compute.precision import full_precision
 from repscape.errors import InvalidParameterError, RepscapeError, UndefinedScoreError
 from repscape.measures.base import Kind, Measure
+from repscape.measures.compared_nulls import NO_OTHERS, ComparedNulls
 from repscape.significance.permutations import Permutations
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 QUANTILES = (0.05, 0.5, 0.95, 0.99)
-_ROUNDING = 1e-11
+ROUNDING = 1e-11
+"""Scores that differ by less than this part of their size are equal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +88,7 @@ class Null:
         """Why there is no effect."""
         if not math.isfinite(self.best):
             return "the measure has no best value, so there is no scale from chance to perfect"
-        if abs(self.best - self.mean) <= _ROUNDING * max(1.0, abs(self.best)):
+        if abs(self.best - self.mean) <= ROUNDING * max(1.0, abs(self.best)):
             return "chance alone reaches the best value"
         return None
 
@@ -111,16 +113,18 @@ def p_value(
     null: npt.NDArray[np.float64],
     kind: Kind,
     ties: np.random.Generator | None = None,
+    scale: float = 0.0,
 ) -> float:
     """(1 + #{null as much alike as observed, or more}) / (1 + R).
 
     Super-uniform under the null: P(p ≤ α) ≤ α (Phipson and Smyth 2010). Scores that differ by
     rounding only are ties and count. With a generator for `ties` the place among
-    the ties is random: p is then exactly uniform on [0, 1].
+    the ties is random: p is then exactly uniform on [0, 1]. Differences of scores are rounded as
+    the scores are, whose size is then to be given as `scale`.
     """
     sign = 1.0 if kind == "similarity" else -1.0
     above = sign * (null - observed)
-    slack = _ROUNDING * max(abs(observed), float(np.abs(null).max()), 1e-300)
+    slack = ROUNDING * max(abs(observed), float(np.abs(null).max()), scale, 1e-300)
     greater, tied = int((above > slack).sum()), int((np.abs(above) <= slack).sum())
     if ties is None:
         return (1 + greater + tied) / (1 + len(null))
@@ -128,14 +132,23 @@ def p_value(
 
 
 def null_of(
-    measure: Measure[Any], a: Any, b: Any, permutations: Permutations, memory_limit: int
+    measure: Measure[Any],
+    a: Any,
+    b: Any,
+    permutations: Permutations,
+    memory_limit: int,
+    exact: bool = False,
 ) -> Null:
     """The null of two prepared states: side b changes its order, nothing is prepared again.
+
+    With `exact` every permuted score is as by `compare`; otherwise as far as its comparison with
+    the observed one needs.
 
     Raises `UndefinedNullError` where the measure has none, `UndefinedScoreError` where some
     permutation has no score, `MemoryLimitError` where it does not fit.
     """
-    [found] = nulls_of(measure, [a, b], [(0, 1)], permutations, memory_limit)
+    against = [None if exact else NO_OTHERS]
+    [found] = nulls_of(measure, [a, b], [(0, 1)], permutations, memory_limit, against)
     if isinstance(found, RepscapeError):
         raise found
     return found
@@ -147,14 +160,23 @@ def nulls_of(
     pairs: Sequence[tuple[int, int]],
     permutations: Permutations,
     memory_limit: int,
+    against: Sequence[torch.Tensor | None],
 ) -> list[Null | RepscapeError]:
-    """`null_of` many pairs (positions in `states`), or why there is none."""
+    """`null_of` many pairs (positions in `states`), or why there is none.
+
+    `against`: what the permuted scores of each pair will be compared with beside the observed one,
+    (T,); None for something else, so that they have to be exact.
+    """
     if not pairs:
         return []
     itself = torch.arange(permutations.n)[None]
     orders = torch.cat([itself, permutations.orders])
     with full_precision():
-        found = measure.core.permuted_pairs(states, pairs, orders, memory_limit)
+        core = measure.core
+        if isinstance(core, ComparedNulls):
+            found = core.compared_pairs(states, pairs, orders, memory_limit, against)
+        else:
+            found = core.permuted_pairs(states, pairs, orders, memory_limit)
         return [
             _null(measure, states[a], states[b], scores, permutations)
             for (a, b), scores in zip(pairs, found, strict=True)

@@ -19,7 +19,7 @@ from repscape.errors import InvalidParameterError, TooFewSamplesError
 from repscape.measures.base import Measure, get_measure
 from repscape.representation import RepresentationLike, as_representation
 from repscape.significance.intervals import Interval, jackknife
-from repscape.significance.null import Null, null_of, p_value
+from repscape.significance.null import ROUNDING, Null, null_of, p_value
 from repscape.significance.permutations import Partition, Permutations, partition
 from repscape.significance.prepared import (
     PartialScores,
@@ -115,8 +115,10 @@ def closer(
     states = {name: prepare_state(chosen, x, reps[name].labels) for name, x in values.items()}
     # The same orders of B and of C: as if A had changed its order, in the same way for both.
     limit = parse_bytes(memory_limit)
+    # Differences of permuted scores are compared, so each has to be exact.
     to_b, to_c = (
-        null_of(chosen, states["a"], states[other], permutations, limit) for other in ("b", "c")
+        null_of(chosen, states["a"], states[other], permutations, limit, exact=True)
+        for other in ("b", "c")
     )
     sign = 1.0 if chosen.declared.kind == "similarity" else -1.0
     scores = PartialScores(chosen, [values[name] for name in ("a", "b", "c")])
@@ -125,6 +127,7 @@ def closer(
         return sign * (scores(rows, 0, 1) - scores(rows, 0, 2))
 
     observed = sign * (to_b.observed - to_c.observed)
+    scale = max(abs(to_b.observed), abs(to_c.observed))
     needed = chosen.declared.minimum_n
     found = jackknife(difference, first.n, observed, confidence, seed, needed)
     return Closeness(
@@ -132,9 +135,9 @@ def closer(
         value_b=to_b.observed,
         value_c=to_c.observed,
         interval=found,
-        p_value=_one_sided(observed, found),
+        p_value=_one_sided(observed, found, ROUNDING * scale),
         calibrated_difference=_calibrated(to_b, to_c),
-        p_chance=p_value(observed, sign * (to_b.scores - to_c.scores), "similarity"),
+        p_chance=p_value(observed, sign * (to_b.scores - to_c.scores), "similarity", scale=scale),
         measure=chosen.name,
         kind=chosen.declared.kind,
         n=first.n,
@@ -147,12 +150,12 @@ def _calibrated(to_b: Null, to_c: Null) -> float | None:
     return to_b.effect - to_c.effect
 
 
-def _one_sided(difference: float, found: Interval) -> float:
+def _one_sided(difference: float, found: Interval, rounding: float) -> float:
     from scipy.stats import t
 
     assert found.degrees_of_freedom is not None
-    if found.standard_error == 0.0:
-        return 1.0 if difference <= 0.0 else 0.0
+    if found.standard_error <= rounding:
+        return 1.0 if difference <= rounding else 0.0
     return float(t.sf(difference / found.standard_error, found.degrees_of_freedom))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 ARRAYS_SUFFIX, TABLE_SUFFIX = ".safetensors", ".parquet"
 RECORD_STEM = "shard-"
+WEEK = 7 * 24 * 3600.0
 _NAME_DIGEST_CHARACTERS = 16
 _DATA_OR_RECORD = re.compile(
     rf".*-[0-9a-f]{{{_NAME_DIGEST_CHARACTERS}}}({ARRAYS_SUFFIX}|{TABLE_SUFFIX})"
@@ -113,8 +115,13 @@ class ArtefactDirectory:
         return FileEntry(name, written.sha256, written.size, specs)
 
     def commit(self, manifest: Manifest) -> Manifest:
-        """Make the artefact exist; return the manifest of whoever was first to commit."""
-        if publish_first(self._manifest_path, manifest.to_json()):
+        """Make the artefact exist; return the manifest of whoever was first to commit.
+
+        Temporary files that processes left here when they were killed are removed.
+        """
+        won = publish_first(self._manifest_path, manifest.to_json())
+        sweep_temporaries(self.path, WEEK)
+        if won:
             return manifest
         winner = self.manifest()
         listed = {entry.name for entry in winner.files}
@@ -206,17 +213,18 @@ class ArtefactDirectory:
                 listed = {entry.name for entry in self.manifest().files}
             except CorruptArtefactError:
                 return []  # what it listed is unknown; `verify` reports it, `delete` removes it
-        removed = []
+        removed = sweep_temporaries(self.path, max_age)
         for path in listing(self.path):
-            if is_temporary(path):
-                stale = is_abandoned(path, max_age)
-            else:
-                ours = _DATA_OR_RECORD.fullmatch(path.name) is not None
-                stale = ours and listed is not None and path.name not in listed
-            if stale:
+            ours = _DATA_OR_RECORD.fullmatch(path.name) is not None
+            if ours and listed is not None and path.name not in listed:
                 remove(path)
                 removed.append(path)
         return removed
+
+    def full_shards(self) -> int:
+        """How many full shards of an unfinished representation are there, without a gap."""
+        records = {path.name for path in self.path.glob(f"{RECORD_STEM}*[0-9].json")}
+        return next(k for k in itertools.count() if f"{RECORD_STEM}{k:06d}.json" not in records)
 
     def corrupt(self, name: str, what: str) -> CorruptArtefactError:
         """The error that says what is wrong with a file and how to rebuild the artefact."""
@@ -229,6 +237,17 @@ class ArtefactDirectory:
     @property
     def _manifest_path(self) -> Path:
         return self.path / MANIFEST_NAME
+
+
+def sweep_temporaries(folder: Path, max_age: float) -> list[Path]:
+    """Remove the temporary files of processes that are gone, and return them.
+
+    Those of another host go when they have not changed for `max_age` seconds.
+    """
+    stale = [p for p in listing(folder) if is_temporary(p) and is_abandoned(p, max_age)]
+    for path in stale:
+        remove(path)
+    return stale
 
 
 def listing(path: Path) -> list[Path]:

@@ -18,14 +18,14 @@ from repscape.errors import (
     did_you_mean,
 )
 from repscape.store.arrays import as_buffer
-from repscape.store.atomic import (
-    is_abandoned,
-    is_temporary,
-    make_directory,
-    publish_first,
-    remove_tree,
+from repscape.store.atomic import make_directory, publish_first, remove_tree
+from repscape.store.directory import (
+    TABLE_SUFFIX,
+    WEEK,
+    ArtefactDirectory,
+    listing,
+    sweep_temporaries,
 )
-from repscape.store.directory import TABLE_SUFFIX, ArtefactDirectory, listing, remove
 from repscape.store.manifest import FileEntry, Manifest, json_bytes, library_versions
 from repscape.store.representations import Columns, columns_of, load_representation
 from repscape.store.shards import DEFAULT_SHARD_ROWS, RepresentationWriter
@@ -45,7 +45,6 @@ _KEY = re.compile(r"[0-9a-f]{8,64}")
 _SHARD_BYTES = 256 * 2**20
 _PAGE_ROWS = 4096
 _BESIDE = ("_failures", "_leases", "_tasks")
-_WEEK = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -92,6 +91,11 @@ class Store:
         """The keys of all committed artefacts, or of those of one kind, sorted."""
         found = (d for d in self._directories(kind) if d.is_committed)
         return sorted(directory.key for directory in found)
+
+    def unfinished(self, kind: str | None = None) -> dict[str, int]:
+        """The keys of what was begun and is not committed, and how many full shards each has."""
+        found = (d for d in self._directories(kind) if not d.is_committed)
+        return {directory.key: directory.full_shards() for directory in found}
 
     def manifest(self, key: str) -> Manifest:
         """What the artefact is: recipe, files, shapes, checksums, versions, metadata."""
@@ -267,7 +271,7 @@ class Store:
                 problems.append(Problem(directory.key, str(problem)))
         return problems
 
-    def clean(self, max_age: float = _WEEK) -> list[Path]:
+    def clean(self, max_age: float = WEEK) -> list[Path]:
         """Remove what killed processes left behind, and return the paths.
 
         Temporary files go if their process is no longer running on this host or if they have
@@ -277,10 +281,7 @@ class Store:
         removed = [path for d in self._directories() for path in d.sweep(max_age)]
         beside = (self.root / name for name in _BESIDE)
         for folder in (self.root, *self._kinds(), *beside):
-            stale = [p for p in listing(folder) if is_temporary(p) and is_abandoned(p, max_age)]
-            for path in stale:
-                remove(path)
-            removed.extend(stale)
+            removed.extend(sweep_temporaries(folder, max_age))
         return sorted(removed)
 
     def __repr__(self) -> str:

@@ -3,6 +3,10 @@
 The decision is written down in the store before anything is computed. So a run that was killed
 goes on with the same parts, two drivers agree, and a study that is run again finds the same
 tables: the bytes of its results depend on the study file and on which studies came before.
+
+Where some extraction failed, the others are scored all the same. What a run without that failure
+would have chosen is written down before, and holds once everything is there: so the bytes do not
+depend on what failed on the way. Parts of that choice which need nothing that failed serve both.
 """
 
 from __future__ import annotations
@@ -50,6 +54,7 @@ class Covers:
         group: int | None = None,
         additive: bool = True,
         divide: Callable[[Pairs], Pairs] = lambda part: part,
+        hoped: Sequence[str] = (),
     ) -> list[Pairs]:
         """The parts that hold all pairs of these extractions.
 
@@ -65,6 +70,8 @@ class Covers:
             Whether the scores of a pair do not depend on what else is there.
         divide
             Says of a new part how its sweep is divided; only asked if the pairs are additive.
+        hoped
+            The extractions that there would be if none had failed.
         """
         if not additive:
             return all_pairs(keys)
@@ -74,11 +81,37 @@ class Covers:
         if self._store.has(recipe.key):
             return _read(self._store.read_table(recipe.key))
         known = self._known.get(digest_json(family), [])
-        chosen = [part if part in known else divide(part) for part in cover(keys, known, group)]
+        found = self._promised(family, keys)
+        if found is None:
+            rest = self._promise(family, hoped, group) if set(hoped) > set(keys) else []
+            shared = [part for part in rest if set(part.keys) <= set(keys)]
+            found = cover(keys, [*shared, *known], group)
+        chosen = [part if part in known else divide(part) for part in found]
         if not self._record:
             return chosen
         # Another driver may be first: what stands in the store counts.
         self._store.write_table(recipe, _frame(chosen))
+        return _read(self._store.read_table(recipe.key))
+
+    def _promised(self, family: Mapping[str, Any], keys: Sequence[str]) -> list[Pairs] | None:
+        """The parts that were chosen for these when some of them had failed."""
+        assert self._store is not None
+        key = _recipe(family, keys, promised=True).key
+        return _read(self._store.read_table(key)) if self._store.has(key) else None
+
+    def _promise(
+        self, family: Mapping[str, Any], keys: Sequence[str], group: int | None
+    ) -> list[Pairs]:
+        """Choose parts for all that there would be, not yet divided: some sizes are not known."""
+        assert self._store is not None
+        if self._store.has((whole := _recipe(family, keys)).key):
+            return _read(self._store.read_table(whole.key))
+        known = self._known.get(digest_json(family), [])
+        found = self._promised(family, keys) or cover(keys, known, group)
+        if not self._record:
+            return found
+        recipe = _recipe(family, keys, promised=True)
+        self._store.write_table(recipe, _frame(found))
         return _read(self._store.read_table(recipe.key))
 
     def has(self, key: str) -> bool:
@@ -111,9 +144,10 @@ class Covers:
         }
 
 
-def _recipe(family: Mapping[str, Any], keys: Sequence[str]) -> Recipe:
+def _recipe(family: Mapping[str, Any], keys: Sequence[str], promised: bool = False) -> Recipe:
     inputs = {key: key for key in sorted(keys)}
-    return Recipe(KIND, VERSION, {"of": dict(family), "scores": SCORES_VERSION}, inputs)
+    parameters: dict[str, Any] = {"of": dict(family), "scores": SCORES_VERSION}
+    return Recipe(KIND, VERSION, parameters | ({"promised": True} if promised else {}), inputs)
 
 
 def _frame(parts: Sequence[Pairs]) -> pd.DataFrame:

@@ -29,6 +29,7 @@ from repscape.studies.second_phase import continue_
 from repscape.studies.steps.score import KIND as SCORES
 from repscape.studies.steps.tiles import FITTED
 from repscape.studies.third_phase import end
+from repscape.studies.unscored import foreseen
 from repscape.tasks import Task
 
 if TYPE_CHECKING:
@@ -104,12 +105,15 @@ class Plan:
     ----------
     without_null : tuple of str
         A line for each measure whose scores get no null, and why.
+    unscored : tuple of str
+        A line for each measure that will give no number, since there are too few samples.
     """
 
     study: Study
     stages: tuple[StagePlan, ...]
     unresolved: tuple[Unresolved, ...] = ()
     without_null: tuple[str, ...] = ()
+    unscored: tuple[str, ...] = ()
 
     @property
     def tasks(self) -> int:
@@ -144,7 +148,8 @@ def plan_study(study: Study, store: Store | None) -> Plan:
         by_stage[task.stage].append(PlannedTask(task, task.key in done, costs.of(task)))
     stages = tuple(StagePlan(stage, tuple(tasks)) for stage, tasks in by_stage.items() if tasks)
     without_null = tuple(dict.fromkeys(costs.without_null(middle.groups)))
-    return Plan(study, stages, beginning.unresolved, without_null)
+    unscored = tuple(dict.fromkeys(costs.unscored(middle.groups)))
+    return Plan(study, stages, beginning.unresolved, without_null, unscored)
 
 
 class _Costs:
@@ -201,6 +206,14 @@ class _Costs:
             self.study.file.compare.memory_limit,
         )
         return cost if part.division is None else _share(cost, part.division.groups, sizes)
+
+    def unscored(self, groups: Sequence[Group]) -> Iterator[str]:
+        """A line for each measure of which no score can be computed."""
+        for group in groups:
+            known = [self.sizes.get(one.task.key) for one in group.extractions]
+            counts = [size.n for size in known if size is not None]
+            if counts and group.what in ("scores", "overlaps"):
+                yield from foreseen([group.name], group.data.name, max(counts))
 
     def without_null(self, groups: Sequence[Group]) -> Iterator[str]:
         """A line for each measure whose scores were to get a null, and will not."""

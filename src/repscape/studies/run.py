@@ -146,7 +146,7 @@ class _Run:
             return beginning, None, None
         there = [one for one in beginning.extractions if self.store.has(one.task.key)]
         covers = Covers(self.store, record=self.only != "report")
-        middle = continue_(self.study, there, covers)
+        middle = continue_(self.study, there, covers, beginning.extractions)
         if any(group.before for group in middle.groups):
             self._announce(beginning)  # sizes are known now, so also which sweeps are divided
         self._execute(middle.tasks)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from repscape.studies.covers import Covers
 from repscape.studies.divided import divided, group_tasks, inputs_of
+from repscape.studies.estimate import cost_of_scores, count_layer_pairs
 from repscape.studies.pairs import Pairs
 from repscape.studies.phases import Extraction, Group, Middle
+from repscape.studies.schema import SPLIT_OPERATIONS
 from repscape.studies.scoring import Scoring
 from repscape.studies.steps import describe as describe_step
 from repscape.studies.steps import score as score_step
@@ -15,20 +17,31 @@ from repscape.studies.study import Study
 from repscape.tasks import Recipe, Task
 
 
-def continue_(study: Study, extractions: Sequence[Extraction], covers: Covers) -> Middle:
-    """Make the tasks of the second phase for these extractions."""
+def continue_(
+    study: Study,
+    extractions: Sequence[Extraction],
+    covers: Covers,
+    hoped: Sequence[Extraction] = (),
+) -> Middle:
+    """Make the tasks of the second phase for these extractions, out of those `hoped` for."""
     groups: list[Group] = []
     for data in study.data:
         here = tuple(one for one in extractions if one.data is data)
+        keys = [one.task.key for one in hoped if one.data is data]
         for pooling in study.file.poolings if here else ():
-            groups += [_scores(study, name, pooling, here, covers) for name in study.measures]
+            groups += [_scores(study, name, pooling, here, covers, keys) for name in study.measures]
             for what, names in (("descriptor", data.descriptors), ("measure", study.between)):
                 groups += [_profiles(study, what, name, pooling, here) for name in names]
     return Middle(tuple(groups))
 
 
 def _scores(
-    study: Study, measure: str, pooling: str, here: tuple[Extraction, ...], covers: Covers
+    study: Study,
+    measure: str,
+    pooling: str,
+    here: tuple[Extraction, ...],
+    covers: Covers,
+    hoped: Sequence[str],
 ) -> Group:
     settings, significance = study.file.compare, study.file.significance
     null = None
@@ -53,6 +66,7 @@ def _scores(
         settings.group,
         settings.align == "strict",
         lambda part: divided(scoring, part),
+        hoped if settings.group or _is_done_soon(scoring) else (),
     )
     tasks: list[Task] = []
     before: list[Task] = []
@@ -66,6 +80,24 @@ def _scores(
     first = here[0]
     whole = (tuple(tasks), tuple(before))
     return Group("scores", measure, first.data, first.split, pooling, here, *whole)
+
+
+def _is_done_soon(scoring: Scoring) -> bool:
+    """Whether all that can be scored now may be scored again once everything is there.
+
+    What takes longer is kept and added to, though its last bits then show that something failed.
+    """
+    family, sizes = scoring.family, {key: scoring.size_of(x) for key, x in scoring.by_key.items()}
+    null, pairs = family["null"] or {}, Pairs(within=tuple(sizes))
+    cost = cost_of_scores(
+        scoring.measure,
+        list(sizes.values()),
+        count_layer_pairs(pairs, sizes, family["which"]),
+        null.get("n_permutations", 0),
+        null.get("budget"),
+        scoring.study.file.compare.memory_limit,
+    )
+    return cost.operations is not None and cost.operations <= SPLIT_OPERATIONS
 
 
 def _label(scoring: Scoring, part: Pairs, parts: int) -> str:

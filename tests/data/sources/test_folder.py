@@ -45,7 +45,9 @@ def test_a_broken_or_truncated_image_is_a_bad_sample(photos):
     (photos / "cat/z.png").write_bytes(whole[: len(whole) // 2])
     (photos / "dog/b.png").write_text("not an image")
     data = load_data(f"folder:{photos}")
-    with pytest.raises(SampleError, match=r"'cat/z.png' of folder:photos: the image is truncated"):
+    with pytest.raises(
+        SampleError, match=r"'cat/z.png' of folder:.*/photos: the image is truncated"
+    ):
         data[2]
     with pytest.raises(SampleError, match=r"'dog/b.png' .* not an image"):
         data[3]

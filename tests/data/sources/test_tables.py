@@ -47,6 +47,9 @@ def test_a_template_of_several_columns(tmp_path):
         data[2]
     plain = load_data(f"jsonl:{path}")
     assert len({data.revision, plain.revision, load_data(f"jsonl:{path}", id="").revision}) == 3
+    write_lines(path, [{**ROWS[0], "choices": ["a", None]}])
+    with pytest.raises(SampleError, match=r"does not fit: 'choices\[1\]' is missing"):
+        load_data(f"jsonl:{path}", template="{question} {choices[1]}")[0]
     for template, message in [
         ("{questoin}", "did you mean 'question'"),
         ("none", "name columns in braces"),
@@ -75,7 +78,12 @@ def test_pairs_of_prompt_and_answer(tmp_path):
 def test_jsonl_errors_name_the_line_or_the_sample(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text('{"text": "a"}\n{"text": \n')
-    with pytest.raises(UnreadableFileError, match=r"x\.jsonl: line 2 is not JSON"):
+    with pytest.raises(UnreadableFileError) as broken:
+        load_data(f"jsonl:{path}")
+    said = "line 2 is not JSON (Expecting value at its character 11)"
+    assert str(broken.value) == f"{path}: {said}"
+    path.write_bytes(b'{"text": "a"}\n{"text": "\xff"}\n')
+    with pytest.raises(UnreadableFileError, match="line 2 is not UTF-8"):
         load_data(f"jsonl:{path}")
     write_lines(path, [{"text": "a"}, {"other": 1}, {"text": 5}])
     data = load_data(f"jsonl:{path}")
@@ -85,8 +93,9 @@ def test_jsonl_errors_name_the_line_or_the_sample(tmp_path):
     with pytest.raises(SampleError, match="'text' is a int, not text"):
         data[2]
     write_lines(path, [ROWS[0], ROWS[0]])
-    with pytest.raises(InvalidRepresentationError, match="'q7' comes twice, in rows 0 and 1"):
+    with pytest.raises(InvalidRepresentationError) as twice:
         load_data(f"jsonl:{path}")
+    assert str(twice.value).startswith(f"jsonl:{path}: sample id 'q7' comes twice, in rows 0 and 1")
     with pytest.raises(UnreadableFileError, match="no such file"):
         load_data("jsonl:nowhere.jsonl")
 
@@ -152,7 +161,7 @@ def test_images_by_paths_relative_to_the_table(tmp_path):
     (tmp_path / "t.csv").write_text("image,id\na.png,x\nb.png,y\n")
     data = load_data(f"csv:{tmp_path}/t.csv")
     assert data[0].content.getpixel((1, 1)) == (9, 9, 9)
-    with pytest.raises(SampleError, match=r"'y' of csv:t.csv"):
+    with pytest.raises(SampleError, match=r"'y' of csv:.*/t.csv"):
         data[1]
 
 
@@ -164,7 +173,10 @@ def test_an_array_file(tmp_path):
     data = load_data(f"npy:{tmp_path}/x.npy", labels=f"{tmp_path}/y.npy", ids=f"{tmp_path}/i.npy")
     np.testing.assert_array_equal(data.subset(ids=["c"])[0].content, values[2])
     assert (data.labels.tolist(), data.modality) == ([1, 0, 1, 0], "array")
-    assert load_data(f"npy:{tmp_path}/x.npy").ids.tolist() == [0, 1, 2, 3]
+    plain = load_data(f"npy:{tmp_path}/x.npy")
+    assert (plain.name, plain.ids.tolist()) == ("npy:x.npy", [0, 1, 2, 3])
+    with pytest.raises(InvalidParameterError, match=r"x\.npy .* \(--data-option modality=image"):
+        plain.view("image")
     with pytest.raises(InvalidParameterError, match="give one each"):
         load_data(f"npy:{tmp_path}/x.npy", labels=f"{tmp_path}/x.npy")
     (tmp_path / "x.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 
 import numpy as np
@@ -133,7 +134,7 @@ def test_old_weight_files_are_read_without_executing_them(root, tmp_path, capfd)
     assert "executed" not in capfd.readouterr().out
 
 
-def test_a_pooler_without_weights_is_left_out(root, tmp_path):
+def test_a_pooler_without_weights_is_left_out_without_an_alarm(root, tmp_path):
     import transformers
 
     with torch.random.fork_rng(devices=[]):
@@ -142,7 +143,17 @@ def test_a_pooler_without_weights_is_left_out(root, tmp_path):
     bare.save_pretrained(tmp_path)
     for file in saved(root, "bert").glob("tokenizer*"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    model = repscape.load_model(str(tmp_path))
+    log, records = logging.getLogger("transformers.modeling_utils"), []
+    handler = logging.Handler()
+    handler.emit = records.append
+    log.addHandler(handler)
+    try:
+        transformers.BertModel.from_pretrained(tmp_path)  # the library says that it drew a pooler
+        assert len(records) == 1
+        model = repscape.load_model(str(tmp_path))
+        assert (len(records), log.filters) == (1, [])
+    finally:
+        log.removeHandler(handler)
     with pytest.raises(UnknownNameError, match=r"'pooler\.dense' matches nothing"):
         model.resolve("pooler.dense")
     assert encode(repscape.load_model(str(saved(root, "bert"))), ["a mat"], "pooler.dense")

@@ -75,5 +75,5 @@ def test_a_prompt_stands_before_every_text(model):
     by_hand = encode(model, ["query: " + TEXTS[0]], layer)[layer, "mean"].values
     assert np.array_equal(ours, by_hand)
     assert prompted.preprocessing != model.preprocessing
-    with pytest.raises(SampleError, match="empty text"):
+    with pytest.raises(SampleError, match="white space only"):
         prompted.prepare(" ")

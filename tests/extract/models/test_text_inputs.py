@@ -169,7 +169,7 @@ def test_a_longer_text_is_cut_and_counted_or_refused(root):
     ("content", "message"),
     [
         ("", "empty text"),
-        ("  \n", "empty text"),
+        ("  \n", "white space only"),
         (("the cat", ""), "empty text"),
         (7, "no text but a int"),
         (np.zeros((3, 8, 8)), "no text but a ndarray"),

@@ -38,6 +38,7 @@ def open_fasta(location: str, *, labels: str | None = None, split: str = "all") 
         )
     return DataSource(
         name=f"fasta:{Path(location).expanduser().name}",
+        written=f"fasta:{location}",
         ids=np.asarray(ids, dtype=np.str_),
         readers={"protein": sequences},
         find_revision=files_revision(

@@ -89,6 +89,7 @@ def open_folder(location: str, *, split: str | None = None, labels: bool = True)
     classes = [identity.split("/")[0] if "/" in identity else None for identity in ids]
     return DataSource(
         name=name,
+        written=f"folder:{location}",
         ids=np.asarray(ids, dtype=np.str_),
         readers=readers,
         find_revision=files_revision(used, labels=labels),

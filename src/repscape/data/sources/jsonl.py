@@ -80,8 +80,11 @@ def _index(files: Mapping[str, Path]) -> tuple[_Lines, dict[str, list[Any]]]:
 def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         content = json.loads(line)
-    except ValueError as problem:
-        raise UnreadableFileError(f"{path}: line {number} is not JSON ({problem})") from None
+    except json.JSONDecodeError as problem:
+        said = f"{problem.msg} at its character {problem.pos + 1}"
+        raise UnreadableFileError(f"{path}: line {number} is not JSON ({said})") from None
+    except UnicodeDecodeError as problem:
+        raise UnreadableFileError(f"{path}: line {number} is not UTF-8 ({problem})") from None
     if not isinstance(content, dict):
         raise UnreadableFileError(
             f'{path}: line {number} is a {type(content).__name__}, not an object {{"text": …}}'

@@ -33,7 +33,8 @@ def open_npy(
     labels, ids : str, optional
         `.npy` files with one class, or one id, for each sample.
     modality : str
-        `"image"` for arrays (n, channels, height, width) of floats in [0, 1] or bytes.
+        `"image"` for images (n, height, width, channels), (n, channels, height, width) with 1 or
+        3 channels, or (n, height, width): floats in [0, 1] or bytes.
     split : str
     """
     files = {"samples": _file(location)}
@@ -50,6 +51,7 @@ def open_npy(
             )
     return DataSource(
         name=f"npy:{files['samples'].name}",
+        written=f"npy:{location}",
         ids=np.array(arrays["ids"]) if "ids" in arrays else np.arange(len(values)),
         readers={modality: values},
         find_revision=files_revision(files),

@@ -94,10 +94,14 @@ def _read_csv(files: Mapping[str, Path], where: str) -> pd.DataFrame:
         try:
             frames.append(pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False))
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError, csv.Error) as found:
-            raise UnreadableFileError(f"{path}: not a CSV table ({found})") from None
+            raise UnreadableFileError(f"{path}: not a CSV table ({_line(found)})") from None
     if any(list(frame.columns) != list(frames[0].columns) for frame in frames):
         raise UnreadableFileError(f"{where}: its files have different columns")
     return pd.concat(frames, ignore_index=True)
+
+
+def _line(problem: Exception) -> str:
+    return " ".join(str(problem).split())
 
 
 def _numbers(cells: list[str]) -> Sequence[Any]:

@@ -62,6 +62,7 @@ def open_webdataset(location: str, *, split: str | None = None) -> DataSource:
         ]
     return DataSource(
         name=f"wds:{Path(location).expanduser().name}",
+        written=f"wds:{location}",
         ids=np.asarray([sample.key for sample in samples], dtype=np.str_),
         readers=_readers(samples, f"wds:{location}"),
         find_revision=files_revision(files),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from logging import LogRecord
 from pathlib import Path
 from typing import Any
 
@@ -274,12 +275,23 @@ def tags_of(config: Any, whole: Any) -> dict[str, str]:
 
 @contextmanager
 def quiet(transformers: Any) -> Iterator[None]:
-    """Load without the library's bar over weight tensors; its choice is restored."""
+    """Load without the library's bar over weight tensors and its report of those it drew.
+
+    The report says that missing weights were drawn at random; here they are refused or left out
+    (see `_refuse_missing_weights`). Both are as before afterwards.
+    """
     logging = transformers.utils.logging
+    loading = logging.get_logger("transformers.modeling_utils")
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
+    loading.addFilter(_is_no_report)
     try:
         yield
     finally:
+        loading.removeFilter(_is_no_report)
         if shown:
             logging.enable_progress_bar()
+
+
+def _is_no_report(record: LogRecord) -> bool:
+    return "LOAD REPORT" not in record.getMessage()

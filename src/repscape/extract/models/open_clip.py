@@ -30,6 +30,7 @@ from repscape.extract.models.downloads import commit_on_hub, hub_errors
 from repscape.extract.models.hf_towers import Tower
 from repscape.extract.models.images import ImageModel, counts_prefix, described, square
 from repscape.extract.models.structure import find_stacks, name_layers, watch
+from repscape.extract.models.text_inputs import no_text
 from repscape.extract.models.weights import FILES, digest_of_file, load_into
 from repscape.extract.revision import digest_of_weights
 from repscape.extras import import_extra
@@ -57,7 +58,7 @@ class OpenClipText(LoadedModel):
         if not isinstance(content, str):
             raise SampleError(f"it is no text but a {type(content).__name__}")
         if not content.strip():
-            raise SampleError("it is an empty text, which has no tokens")
+            raise SampleError(no_text(content))
         ids = self.tokenizer(content)[0]
         room = len(ids)
         length = len(self.tokenizer(content, context_length=8 * room)[0].nonzero())

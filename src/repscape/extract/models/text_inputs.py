@@ -124,7 +124,7 @@ class Tokenization:
             if part is not None and not isinstance(part, str):
                 raise SampleError(f"it is no text but holds a {type(part).__name__}")
             if part is not None and not part.strip():
-                raise SampleError("it is an empty text, which has no tokens")
+                raise SampleError(no_text(part))
         if parts[1] is None and self.options.part == "answer":
             raise SampleError("it has no answer, whose tokens alone should count (part='answer')")
         return parts
@@ -188,6 +188,13 @@ class Tokenization:
         strange = sorted({letter for letter in text if letter not in known} - {" "})
         shown = ", ".join(map(repr, strange)) or repr(text)
         return f"it holds residues that the model does not know: {shown}"
+
+
+def no_text(content: str) -> str:
+    """What is wrong with a text that has no words."""
+    if content:
+        return f"it is a text of white space only ({content[:20]!r})"
+    return "it is an empty text, which has no tokens"
 
 
 def _joined(prompt: Tokens, answer: Tokens) -> Tokens:
