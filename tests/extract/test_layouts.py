@@ -97,21 +97,41 @@ def test_channels_last_is_pooled_over_what_stands_between(module, shape):
     assert np.array_equal(rows, x.reshape(-1, x.shape[-1]).astype(np.float32))
 
 
-def test_axes_that_cannot_be_told_apart_are_an_error():
-    turned = Then(nn.Conv2d(3, 6, 1), nn.AvgPool2d(2), lambda x: x.permute(0, 2, 3, 1))
-    with pytest.raises(InvalidRepresentationError, match="axes cannot be told apart"):
-        # channels and rows: the last known layer gave (6, 3, 3), and this is (6, 6, 6)
-        pooled(Then(*turned._steps, lambda x: x.repeat(1, 2, 2, 1)), images(2, 3, 6, 6))
-    assert pooled(
-        Then(*turned._steps, lambda x: x.repeat(1, 2, 2, 1)), images(2, 3, 6, 6), pooling="flatten"
-    ).shape == (2, 216)
+SQUARES = [
+    # what is done to an output whose axes have one length, and where its features are then
+    (nn.Linear(7, 7), (7, 7), lambda x: x.transpose(1, 2), 1),
+    (nn.Linear(7, 7), (7, 7), lambda x: x.transpose(1, 2).contiguous(), 1),
+    (nn.Linear(7, 7), (7, 7), lambda x: torch.relu(x.mT) * 2 + torch.ones(7), 1),
+    (nn.Linear(7, 7), (7, 7), lambda x: x + torch.tanh(x.mT).mT, 2),
+    (nn.Linear(7, 7), (7, 7), lambda x: (x @ torch.ones(7, 7)).softmax(-1), 2),
+    (nn.Linear(7, 7), (7, 7), lambda x: x.reshape(-1, 7).view(4, 7, 7).permute(0, 2, 1), 1),
+    (nn.Linear(7, 7), (7, 7), lambda x: torch.stack([x, x], 1)[:, 0].mT, None),
+    (nn.Linear(7, 7), (7, 7), lambda x: x @ x, None),
+    (nn.Linear(7, 7), (7, 7), lambda x: x + x.mT, None),
+    (nn.Conv1d(3, 6, 1), (3, 6), lambda x: x.transpose(1, 2), 2),
+    (nn.Conv1d(3, 6, 1), (3, 6), lambda x: x[:, :, :5].repeat(1, 1, 2)[..., :6], 1),
+    (nn.Conv2d(3, 6, 1), (3, 6, 6), to_last, 3),
+    (nn.Conv2d(3, 6, 1), (3, 6, 6), lambda x: torch.max_pool2d(torch.relu(x), 1), 1),
+    (nn.Conv2d(3, 6, 1), (3, 6, 6), lambda x: x.permute(0, 2, 1, 3), None),
+    (nn.Conv2d(3, 9, 1), (3, 3, 3), lambda x: x.flatten(2), 1),
+    (nn.Conv2d(3, 9, 1), (3, 3, 3), lambda x: x.flatten(2).mT, 2),
+    (Block(6), (6, 6, 6), lambda x: x, 1),
+]
 
 
-def test_a_block_that_turns_a_cube_around_is_an_error():
-    cube = Then(nn.Conv2d(3, 6, 1), Block(6))
-    assert pooled(cube, images(2, 3, 6, 7)).shape == (2, 6)
-    with pytest.raises(InvalidRepresentationError, match="axes cannot be told apart"):
-        pooled(cube, images(2, 3, 6, 6))
+@pytest.mark.parametrize(("layer", "shape", "turn", "features"), SQUARES)
+def test_a_square_is_pooled_over_the_right_axis_however_it_was_turned_or_refused(
+    layer, shape, turn, features
+):
+    module, contents = Then(layer, turn), images(4, *shape)
+    assert pooled(module, contents, pooling="flatten").shape[0] == 4
+    if features is None:
+        with pytest.raises(InvalidRepresentationError, match="axes cannot be told apart"):
+            pooled(module, contents)
+        return
+    x = whole(module, contents)
+    others = tuple(axis for axis in range(1, x.ndim) if axis != features)
+    np.testing.assert_allclose(pooled(module, contents), x.mean(others), rtol=1e-5, atol=1e-6)
 
 
 def test_the_linear_layers_of_gpt2_are_pooled_over_tokens_even_if_as_many_as_features():
@@ -142,17 +162,12 @@ def test_the_linear_layers_of_gpt2_are_pooled_over_tokens_even_if_as_many_as_fea
     [
         # (6, 6), then (3, 6): new channels, or as many features as there were channels?
         (Then(nn.Conv1d(3, 6, 1), nn.GLU(dim=1)), (3, 6)),
-        # (6, 6), then (6, 12) by a function: a linear layer, or channels and more time?
-        (Then(nn.Linear(3, 6), lambda x: torch.cat([x, -x], -1)), (6, 3)),
-        # six channels of old, six tokens now
+        # (6, 6), then (6, 12) by a product with itself
+        (Then(nn.Linear(3, 6), lambda x: x @ torch.cat([x, -x], -1)), (6, 3)),
+        # (9, 5), then (7, 5) by a product with new features, turned around
         (
-            Then(
-                nn.Conv1d(3, 6, 1),
-                lambda x: x.repeat(1, 1, 2)[..., :6].transpose(1, 2),
-                nn.Linear(6, 10),
-                lambda x: x[..., :4],
-            ),
-            (3, 5),
+            Then(nn.Linear(3, 9), lambda x: torch.einsum("ntd,de->net", x, torch.ones(9, 7))),
+            (5, 3),
         ),
     ],
 )

@@ -13,7 +13,7 @@ import typer
 from repscape.cli import chance, sources
 from repscape.cli.extracting import Extracting
 from repscape.cli.output import JSON_HELP, finite_or_none, note, print_json, print_table
-from repscape.errors import InvalidParameterError, UndefinedScoreError
+from repscape.errors import InvalidParameterError, UndefinedScoreError, UnknownNameError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +157,24 @@ def compare(
 def _from_file(path: str) -> dict[str, Representation]:
     from repscape.data.files import load
 
+    if not Path(path.partition("::")[0]).is_file():
+        _refuse_a_model(path)
     return {path: load(path)}
+
+
+def _refuse_a_model(name: str) -> None:
+    """Say that a model needs data; what is no name of a model either, `load` tells about."""
+    from repscape.extract.models.base import check_name
+
+    try:
+        check_name(name, {})
+    except UnknownNameError:
+        return
+    what = "a folder" if Path(name).expanduser().is_dir() else "the name of a model"
+    raise InvalidParameterError(
+        f"{name} is {what}, not a file of representations: to compare models, give the data that "
+        "they are shown, e.g. --data jsonl:texts.jsonl"
+    )
 
 
 def _named(

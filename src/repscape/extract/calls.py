@@ -61,8 +61,10 @@ class CallRecorder:
 
     def learn(self, inputs: Any, receive: Receive) -> Trace:
         """Run one whole forward pass; return all calls in the order in which they ended."""
-        learning = _Learning(self._selection, receive, LayoutReader(self._module))
-        self._forward(inputs, learning)
+        layouts = LayoutReader(self._module)
+        learning = _Learning(self._selection, receive, layouts)
+        with layouts.axes:
+            self._forward(inputs, learning)
         return Trace(tuple(learning.outputs))
 
     def follow(
