@@ -258,6 +258,8 @@ def test_compare_a_model_with_a_file_and_with_itself(repscape, models, texts, tm
     done = repscape("compare", out / "block.1.npz", models["gpt2"], *ask)
     assert json.loads(done.out)["scores"][0]["value"] == pytest.approx(0, abs=1e-6)
     twice = repscape("compare", models["gpt2"], models["gpt2"], *ask)
+    half = repscape("compare", *[models["gpt2"]] * 2, *ask, "--model-option", "dtype=bflot16")
+    assert (half.code, "did you mean 'bfloat16'" in half.err) == (2, True)
     assert json.loads(twice.out)["scores"][0]["value"] == pytest.approx(0, abs=1e-6)
     for name in (models["gpt2"], "hf:gpt2"):
         without = repscape("compare", name, out / "block.1.npz")

@@ -60,6 +60,7 @@ def compare(
     store: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep what is extracted in a store.")
     ] = None,
+    model_option: sources.ModelOption = None,
     data_option: sources.DataOption = None,
     first: sources.First = None,
     random: sources.Random = None,
@@ -86,7 +87,7 @@ def compare(
     repscape compare a.npy b.npy -m cka -m 'unit_rows|cka[kernel=rbf,sigma=0.4]'
 
     With --data, A and B are models (or files of the same samples), and their last layers are
-    compared, or all pairs of those that --layers names:
+    compared, or all pairs of those that --layers names (options of models are for both):
 
     repscape compare hf:gpt2 hf:Qwen/Qwen3-0.6B --data csv:texts.csv -p last_token
 
@@ -108,12 +109,13 @@ def compare(
         None if interval is None else interval.value,
     )
     if data is None:
-        samples = (data_option, first, random, per_class, batch_size)
+        samples = (model_option, data_option, first, random, per_class, batch_size)
         _only_with_data(layers, pooling, store, *samples, device, devices)
         first_side, second_side = _from_file(a), _from_file(b)
     else:
         ask = Extracting(
             sources.open_data(data, data_option, first, random, per_class, seed),
+            model_option,
             sources.split_names(layers),
             (sources.split_names(pooling) or ["mean"])[0],
             store,
