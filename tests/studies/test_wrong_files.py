@@ -201,6 +201,15 @@ def test_a_measure_that_wants_more_samples_than_there_are_is_named():
     ]
 
 
+def test_models_whose_layers_are_not_checked_are_named():
+    _, looked = looked_at(GOOD.replace("\ndata:", '\n  - model: "hf:gpt2"\ndata:'))
+    assert looked.unchecked == ["hf:gpt2"], "of those that are trained, layers are checked"
+    everything = GOOD.replace("\ndata:", '\n  - model: "hf:gpt2"\ndata:').replace(
+        'layers: ["blocks.?"]', ""
+    )
+    assert looked_at(everything)[1].unchecked == []
+
+
 def test_everything_that_is_wrong_is_said_at_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     source = parse_source(MANY, "study.yaml")

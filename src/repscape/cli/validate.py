@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import typer
 
 from repscape.cli.output import note
@@ -31,6 +33,13 @@ def validate(study: StudyName, settings: Settings = None) -> None:
         note(f"not at hand: {one.place}: {one.reason}")
     for line in looked.unscored:
         note(line)
+    if looked.unchecked:
+        first, *others = looked.unchecked
+        many = f" and {len(others)} more" if others else ""
+        note(
+            f"layers not checked: {first}{many}: only loading such models tells their layers; "
+            f"`repscape inspect {shlex.quote(first)}` lists them"
+        )
     counts = [
         (len(found.models), "model"),
         (len(found.data), "data set"),

@@ -37,10 +37,13 @@ class Looked:
         Data and files that are not at hand.
     unscored : list of str
         A line for each measure that will give no number, since there are too few samples.
+    unchecked : list of str
+        The models, as the file names them, whose layers only loading them would tell.
     """
 
     absent: list[Absent] = field(default_factory=list)
     unscored: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
 
 
 def look(study: Study, problems: Problems) -> Looked:
@@ -58,9 +61,11 @@ def look(study: Study, problems: Problems) -> Looked:
     for model in study.models:
         with problems.collected():
             _look_at_model(study, model)
+        if model.by == "model" and model.layers is not None and model.source not in found.unchecked:
+            found.unchecked.append(model.source)
         if model.by == "read":
             found.absent.extend(_look_at_files(study, model))
-    return Looked(list(dict.fromkeys(found.absent)), found.unscored)
+    return Looked(list(dict.fromkeys(found.absent)), found.unscored, found.unchecked)
 
 
 def _look_at_data(study: Study, data: Data, found: Looked) -> None:
