@@ -67,9 +67,16 @@ def _print(planned: Plan, every_task: bool) -> None:
     if planned.to_do:
         words += f", about {duration(seconds)} one after the other"
         words += f", of which {gpu / 3600:.1f} GPU hours" if gpu else ""
-        words += f", if a core does {CPU_RATE:.0e} operations a second"
-        words += f" and a GPU {GPU_RATE:.0e}" if gpu else ""
-        words += " (assumed, not measured here)"
+        to_do = [stage for stage in planned.stages if stage.to_do]
+        timed = {stage.stage: stage.timed for stage in to_do if stage.timed}
+        if timed:
+            said = ", ".join(f"{many} of {stage}" for stage, many in timed.items())
+            words += f"; times after those of tasks in the store ({said})"
+        if len(timed) < len(to_do):
+            words += "; the others" if timed else ""
+            words += f", if a core does {CPU_RATE:.0e} operations a second"
+            words += f" and a GPU {GPU_RATE:.0e}" if gpu else ""
+            words += " (assumed, not measured here)"
     note(words)
     if unknown:
         many = "1 task has" if unknown == 1 else f"{unknown} tasks have"
@@ -116,6 +123,7 @@ def _record(planned: Plan, every_task: bool) -> dict[str, Any]:
                 "gpu_seconds": stage.gpu_seconds,
                 "largest_memory": stage.memory,
                 "unknown": stage.unknown,
+                "timed": stage.timed,
             }
             for stage in planned.stages
         ],

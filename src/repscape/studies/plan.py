@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from repscape.measures.base import get_measure
@@ -21,6 +21,7 @@ from repscape.studies.estimate import (
     size_of,
 )
 from repscape.studies.first_phase import begin
+from repscape.studies.pace import Paces, paces_of
 from repscape.studies.pairs import Pairs
 from repscape.studies.phases import Beginning, Extraction, Group, Middle
 from repscape.studies.resolve import Unresolved
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from repscape.studies.study import Study
 
 DEFAULT_BATCH = 32
-_TABLES = Cost(1e6, 1e6, 2.0**27)
+_TABLES = Cost(1e6, 1e6, 2.0**27, 0.04)
+_ANALYSIS = Cost(1e6, 1e6, 2.0**27, 0.2)
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,14 @@ class PlannedTask:
     task: Task
     done: bool
     cost: Cost
+    pace: float = 1.0
+    """What such tasks took before, against what was said of them."""
 
     @property
     def seconds(self) -> float | None:
         """The time that it takes with its resources."""
-        return self.cost.seconds(self.task.resources.cpus, self.task.resources.gpus)
+        said = self.cost.seconds(self.task.resources.cpus, self.task.resources.gpus)
+        return None if said is None else said * self.pace
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,8 @@ class StagePlan:
 
     stage: str
     tasks: tuple[PlannedTask, ...]
+    timed: int = 0
+    """How many tasks of the stage told how long such tasks take; 0: that is assumed."""
 
     @property
     def to_do(self) -> tuple[PlannedTask, ...]:
@@ -146,10 +153,24 @@ def plan_study(study: Study, store: Store | None) -> Plan:
     by_stage: dict[str, list[PlannedTask]] = {stage: [] for stage in STAGES}
     for task in (*beginning.tasks, *middle.tasks, *last.tasks):
         by_stage[task.stage].append(PlannedTask(task, task.key in done, costs.of(task)))
-    stages = tuple(StagePlan(stage, tuple(tasks)) for stage, tasks in by_stage.items() if tasks)
+    stages = tuple(_stages(by_stage, store))
     without_null = tuple(dict.fromkeys(costs.without_null(middle.groups)))
     unscored = tuple(dict.fromkeys(costs.unscored(middle.groups)))
     return Plan(study, stages, beginning.unresolved, without_null, unscored)
+
+
+def _stages(
+    by_stage: Mapping[str, Sequence[PlannedTask]], store: Store | None
+) -> Iterator[StagePlan]:
+    """The stages, with the pace of those tasks that are done for those that are not."""
+    for stage, tasks in by_stage.items():
+        done = [(one.task, one.seconds) for one in tasks if one.done]
+        paces = Paces()
+        if store is not None and done and len(done) < len(tasks):
+            paces = paces_of(done, store)
+        timed = tuple(one if one.done else replace(one, pace=paces.of(one.task)) for one in tasks)
+        if tasks:
+            yield StagePlan(stage, timed, paces.tasks(stage))
 
 
 class _Costs:
@@ -175,7 +196,7 @@ class _Costs:
 
     def of(self, task: Task) -> Cost:
         """The cost of a task; tables and analyses are small."""
-        return self.known.get(task.key, _TABLES)
+        return self.known.get(task.key, _ANALYSIS if task.stage == "analyse" else _TABLES)
 
     def _extraction(self, extraction: Extraction) -> Cost:
         if extraction.model.by == "read":
