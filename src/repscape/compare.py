@@ -209,7 +209,9 @@ def similarity_matrix(
     named_rows = _named(rows, "rows")
     named_columns = named_rows if columns is None else _named(columns, "columns")
     same = columns is None
-    reps = _align_all([*named_rows.values(), *([] if same else named_columns.values())], align)
+    names = [*named_rows, *([] if same else named_columns)]
+    given = [*named_rows.values(), *([] if same else named_columns.values())]
+    reps = _align_all(given, names, align)
     chosen = [
         get_measure(m) for m in ([measures] if isinstance(measures, (str, Measure)) else measures)
     ]
@@ -222,7 +224,6 @@ def similarity_matrix(
         )
     offset = 0 if same else len(named_rows)
     asked = _pair_positions(list(named_rows), list(named_columns), pairs, same)
-    names = [*named_rows, *([] if same else named_columns)]
     tensors = [checked_tensor(rep, name, device) for rep, name in zip(reps, names, strict=True)]
     check_null_name(null)
     check_interval_name(interval, confidence)
@@ -290,12 +291,12 @@ def _named(many: Many, what: str) -> dict[str, Representation]:
     return named
 
 
-def _align_all(reps: list[Representation], align: str) -> list[Representation]:
+def _align_all(reps: list[Representation], names: list[str], align: str) -> list[Representation]:
     first = reps[0]
     if all(same_samples(first, rep) for rep in reps):
         return reps
-    for rep in reps[1:]:
-        first, _ = aligned(first, rep, align)
+    for rep, name in zip(reps[1:], names[1:], strict=True):
+        first, _ = aligned(first, rep, align, (names[0], name))
     return [rep if same_samples(first, rep) else rep.select(first.sample_ids) for rep in reps]
 
 

@@ -161,12 +161,15 @@ def as_representation(x: RepresentationLike, name: str | None = None) -> Represe
 
 
 def aligned(
-    a: Representation, b: Representation, align: str = "strict"
+    a: Representation,
+    b: Representation,
+    align: str = "strict",
+    names: tuple[str, str] | None = None,
 ) -> tuple[Representation, Representation]:
     """Return two representations of the same samples in the same order.
 
     With `align="strict"` the ids must agree already; with `"intersection"` the samples that
-    both have are kept, in the order of `a`.
+    both have are kept, in the order of `a`. `names` are what messages call them.
 
     Raises
     ------
@@ -180,13 +183,14 @@ def aligned(
     if same_samples(a, b):
         return a, b
     if align == "strict":
-        raise SampleMismatchError(_first_difference(a, b))
+        raise SampleMismatchError(_first_difference(a, b, names or (a.name, b.name)))
     in_b = set(b.sample_ids.tolist())
     shared = [i for i in a.sample_ids.tolist() if i in in_b]
     if not shared:
+        called = " and ".join(names or (a.name, b.name))
         raise SampleMismatchError(
-            f"{a.name} and {b.name} have no sample id in common: the first ids are "
-            f"{a.sample_ids[0]!r} and {b.sample_ids[0]!r}"
+            f"{called} have no sample id in common: the first ids are {a.sample_ids[0]!r} and "
+            f"{b.sample_ids[0]!r}"
         )
     return a.select(shared), b.select(shared)
 
@@ -291,17 +295,14 @@ def _rows_of(rep: Representation, ids: npt.NDArray[Any]) -> npt.NDArray[np.int64
         ) from None
 
 
-def _first_difference(a: Representation, b: Representation) -> str:
+def _first_difference(a: Representation, b: Representation, names: tuple[str, str]) -> str:
+    counts = f"{names[0]} has {a.n} samples and {names[1]} has {b.n}"
     mend = "compare the shared samples with align='intersection' (--align intersection)"
     shared = min(a.n, b.n)
     left, right = a.sample_ids[:shared].tolist(), b.sample_ids[:shared].tolist()
     for row, (i, j) in enumerate(zip(left, right, strict=True)):
         if i != j:
             return (
-                f"{a.name} has {a.n} samples and {b.name} has {b.n}; row {row} is sample {i!r} "
-                f"in the first and {j!r} in the second: {mend}"
+                f"{counts}; row {row} is sample {i!r} in the first and {j!r} in the second: {mend}"
             )
-    return (
-        f"{a.name} has {a.n} samples and {b.name} has {b.n}; the first {shared} ids agree: "
-        f"give equally many samples, or {mend}"
-    )
+    return f"{counts}; the first {shared} ids agree: give equally many samples, or {mend}"

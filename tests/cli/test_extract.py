@@ -109,26 +109,35 @@ def test_files_of_other_data_are_never_overwritten(repscape, models, texts, tmp_
 
 
 @pytest.mark.slow
-def test_two_processes_write_the_bytes_of_one(repscape, models, texts, tmp_path):
+def test_two_processes_write_the_bytes_of_one_and_give_its_scores(
+    repscape, models, texts, tmp_path
+):
     ask = ["extract", "--model", models["gpt2"], "--data", texts, "-l", "block.*", "--json"]
     one = json.loads(repscape(*ask, "--store", tmp_path / "one").out)["made"]
     two = json.loads(repscape(*ask, "--store", tmp_path / "two", "--devices", "cpu,cpu").out)[
         "made"
     ]
     assert [row["key"] for row in two] == [row["key"] for row in one]
+    ask = ["compare", models["gpt2"], models["bert"], "--data", texts, "-l", "block.*", "--json"]
+    single = repscape(*ask, "--store", tmp_path / "one", "--device", "cpu")
+    both = repscape(*ask, "--store", tmp_path / "two", "--devices", "cpu,cpu")
+    assert (both.code, len(json.loads(both.out)["scores"])) == (0, 9)
+    assert json.loads(both.out)["scores"] == json.loads(single.out)["scores"]
     shards = [
         sorted((path.name, path.read_bytes()) for path in (tmp_path / name).rglob("*.safetensors"))
         for name in ("one", "two")
     ]
+    assert len(shards[0]) == 8  # three blocks and a trace of each model
     assert shards[0] == shards[1]
-    beside = Store(tmp_path / "two").manifest(two[0]["key"]).beside
-    assert beside["device"] == "cpu,cpu"
+    computed = Store(tmp_path / "two").keys("representation")
+    devices = {Store(tmp_path / "two").manifest(key).beside["device"] for key in computed}
+    assert devices == {"cpu,cpu"}
 
 
 @pytest.mark.slow
 def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(repscape, models, tmp_path):
     path, store = tmp_path / "many.csv", tmp_path / "store"
-    path.write_text("text\n" + "the big dog ran far away\n" * 3_000)
+    path.write_text("text\n" + "the big dog ran far away\n" * 1_500)
     ask = ["extract", "--model", models["gpt2"], "--data", f"csv:{path}", "-l", "block.*"]
     ask += ["--store", store, "--shard-rows", 64]
     run = subprocess.Popen([COMMAND, *map(str, ask)], stderr=subprocess.PIPE, text=True)
@@ -143,7 +152,7 @@ def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(repscape, models,
     assert said == f"interrupted: {shards}; the same call or command goes on after them\n"
     again = repscape(*ask, "--json")
     assert {row["state"] for row in json.loads(again.out)["made"]} == {"resumed"}
-    assert f"resumed: {kept} of 141 shards were there, the rest was computed" in again.err
+    assert f"resumed: {kept} of 72 shards were there, the rest was computed" in again.err
 
 
 def test_subsets_bad_samples_and_cut_texts_are_told(repscape, models, tmp_path):
@@ -155,6 +164,7 @@ def test_subsets_bad_samples_and_cut_texts_are_told(repscape, models, tmp_path):
     stopped = repscape(*ask, "--store", tmp_path / "a")
     assert stopped.code == 2
     assert f"error: sample 's2' of csv:{path}" in stopped.err
+    assert "on_error='skip' (--on-error skip) leaves such samples out" in stopped.err
     skipped = repscape(*ask, "--store", tmp_path / "a", "--on-error", "skip", "--json")
     assert json.loads(skipped.out)["made"][0]["n"] == 8
     assert "skipped: sample 's2' of csv:t.csv" in skipped.err
@@ -248,7 +258,19 @@ def test_compare_a_model_with_a_file_and_with_itself(repscape, models, texts, tm
     done = repscape("compare", out / "block.1.npz", models["gpt2"], *ask)
     assert json.loads(done.out)["scores"][0]["value"] == pytest.approx(0, abs=1e-6)
     twice = repscape("compare", models["gpt2"], models["gpt2"], *ask)
+    half = repscape("compare", *[models["gpt2"]] * 2, *ask, "--model-option", "dtype=bflot16")
+    assert (half.code, "did you mean 'bfloat16'" in half.err) == (2, True)
     assert json.loads(twice.out)["scores"][0]["value"] == pytest.approx(0, abs=1e-6)
+    for name in (models["gpt2"], "hf:gpt2"):
+        without = repscape("compare", name, out / "block.1.npz")
+        assert without.code == 2
+        assert f"{name} is " in without.err
+        assert "give the data that they are shown, e.g. --data" in without.err
+    few = tmp_path / "few"
+    repscape("extract", "--model", models["gpt2"], *ask[:4], "--first", 5, "-o", few)
+    files = out / "block.1.npz", few / "block.1.npz"
+    other = repscape("compare", *files)
+    assert (other.code, f"{files[0]} has 32 samples and {files[1]} has 5" in other.err) == (2, True)
     alone = ["compare", out / "block.1.npz", out / "block.1.npz"]
     for extra in (["-l", "block.1"], ["--devices", "cpu,cpu:0"]):
         refused = repscape(*alone, *extra)

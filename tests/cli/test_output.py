@@ -83,6 +83,24 @@ def test_long_names_are_broken_where_a_parameter_ends(files):
     assert fold_name("a" * 30, 20) == "a" * 30
 
 
+def test_where_columns_find_no_room_every_score_is_a_paragraph(files):
+    arguments = ["compare", str(files / "x.npy"), str(files / "noisy.npy"), "-m", "cka"]
+    arguments += ["-m", "procrustes", "--null", "permutation", "--interval", "jackknife"]
+    narrow = plain(on_a_terminal(*arguments, COLUMNS="80"))
+    names = [i for i, line in enumerate(narrow) if line.startswith("'")]
+    assert [narrow[i] for i in names] == [
+        "'cka[kernel=linear,debiased=true]@1'",
+        "'procrustes[score=distance,center=true]@1'",
+    ]
+    first = " ".join(line.strip() for line in narrow[names[0] + 1 : names[1]])
+    assert first.startswith("value 0.")
+    for header in ("chance 0 ", "p 0.", "effect 0.", "95% interval 0.", "kind similarity", "n "):
+        assert f" {header}" in first
+    assert max(map(len, narrow)) <= 80
+    wide = plain(on_a_terminal(*arguments, COLUMNS="140"))
+    assert any(line.split()[:2] == ["measure", "value"] for line in wide)
+
+
 def test_text_is_fitted_to_the_width():
     text = "Head\n  one two three four five six\n  seven\n\n  name    a table of two columns, long"
     assert fit(text, 40) == text.replace("\n\n  name    a table of two columns, long", "") + (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -118,6 +119,36 @@ def test_plan_and_status_after_a_run(finished, repscape):
                                 "measures=[cka, procrustes]").out)  # fmt: skip
     to_do = {stage["stage"]: stage["to_do"] for stage in other["stages"] if stage["to_do"]}
     assert to_do == {"compare": 1, "tables": 1, "analyse": 2}
+
+
+def test_a_measure_without_one_score_is_named_by_plan_and_run(finished, repscape):
+    folder, _ = finished
+    given = ["micro", "--store", folder / "store", "--out", folder.parent / "none", *FAST]
+    given += ["--set", "measures=['mutual_knn[k=500]']", "--set", "figures=[]"]
+    said = "mutual_knn[k=500,metric=cosine]@1 has no value at all on digits: "
+    said += "mutual_knn[k=500,metric=cosine]@1 needs at least 501 samples, and there are 449"
+    assert said in repscape("plan", *given).err.splitlines()
+    for _ in range(2):
+        done = repscape("run", *given)
+        assert said in done.err.splitlines()
+        assert done.code == 0
+    assert said in (folder.parent / "none" / "report.html").read_text(encoding="utf-8")
+    assert json.loads(repscape("run", *given, "--json").out)["unscored"] == [said]
+
+
+def test_who_interrupts_a_run_is_told_how_it_goes_on(tmp_path):
+    out = tmp_path / "out"
+    command = [COMMAND, "run", "micro", "--out", str(out), *FAST]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # something was made
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 130
+    [line] = [line for line in err.splitlines() if line]
+    assert line.startswith(f"interrupted; what was computed is kept in {out}/store, and `repscape ")
+    assert line.endswith("'measures=[cka]'` goes on")
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_arrays_of_tasks_a_failure_and_what_it_blocks(store, log):
     assert len(again.found) == 4
     logs = store.root.with_name("store-slurm")
     assert len(list(logs.glob("*submission.sh"))) == 3  # one array of three, two single jobs
-    assert not list(store.root.rglob("*.pkl"))
+    assert not list(store.root.parent.rglob("*.pkl"))
 
 
 DRIVE = """

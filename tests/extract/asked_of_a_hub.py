@@ -8,7 +8,9 @@ Environment variables are read when the client of the hub is imported, as for a 
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from repscape.data.load_data import load_data
@@ -27,15 +29,28 @@ def _model(name: str) -> Any:
     return [model.revision, rows.values.tolist()]
 
 
+def _loaded(name: str) -> Any:
+    name, _, tower = name.partition("@")
+    options = {"tower": tower} if tower else {}
+    asked = model_revision(name, device="cpu", **options)
+    return [asked, load_model(name, device="cpu", **options).revision]
+
+
 def _data(name: str) -> Any:
     return len(load_data(name))
 
 
-WAYS = {"revision": _revision, "model": _model, "data": _data}
+WAYS = {"revision": _revision, "loaded": _loaded, "model": _model, "data": _data}
 
 
 def main() -> None:
-    """Each name is `way|name`."""
+    """Each name is `way|name`; OpenCLIP is told of a small model whose weights the hub has."""
+    architectures = Path(os.environ["HF_HOME"]).parent / "hub" / "open_clip"
+    if architectures.is_dir():
+        import open_clip
+
+        open_clip.add_model_config(architectures / "tiny-clip.json")
+        open_clip.pretrained._PRETRAINED["tiny-clip"] = {"tiny": {"hf_hub": "tiny/open_clip/"}}
     found: dict[str, Any] = {}
     for asked in sys.argv[1:]:
         way, _, name = asked.partition("|")

@@ -49,7 +49,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(code, json.dumps({"error": message}).encode(), headers, with_body)
         common = {"X-Repo-Commit": COMMIT}
         if rest[:1] != ["resolve"]:
-            files = [{"type": "file", "path": f.name, "oid": "", "size": 0} for f in _files(folder)]
+            files = [
+                {"type": "file", "path": f.relative_to(folder).as_posix(), "oid": "", "size": 0}
+                for f in _files(folder)
+            ]
             asked_tree = rest[:1] == ["tree"]
             listing = files if asked_tree else {"id": f"{owner}/{name}", "sha": COMMIT}
             return self._send(200, json.dumps(listing).encode(), common, with_body)
@@ -73,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file())
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 class _Server(ThreadingHTTPServer):

@@ -97,21 +97,41 @@ def test_channels_last_is_pooled_over_what_stands_between(module, shape):
     assert np.array_equal(rows, x.reshape(-1, x.shape[-1]).astype(np.float32))
 
 
-def test_axes_that_cannot_be_told_apart_are_an_error():
-    turned = Then(nn.Conv2d(3, 6, 1), nn.AvgPool2d(2), lambda x: x.permute(0, 2, 3, 1))
-    with pytest.raises(InvalidRepresentationError, match="axes cannot be told apart"):
-        # channels and rows: the last known layer gave (6, 3, 3), and this is (6, 6, 6)
-        pooled(Then(*turned._steps, lambda x: x.repeat(1, 2, 2, 1)), images(2, 3, 6, 6))
-    assert pooled(
-        Then(*turned._steps, lambda x: x.repeat(1, 2, 2, 1)), images(2, 3, 6, 6), pooling="flatten"
-    ).shape == (2, 216)
+SQUARES = [
+    # what is done to an output whose axes have one length, and where its features are then
+    (nn.Linear(7, 7), (7, 7), lambda x: x.transpose(1, 2), 1),
+    (nn.Linear(7, 7), (7, 7), lambda x: x.transpose(1, 2).contiguous(), 1),
+    (nn.Linear(7, 7), (7, 7), lambda x: torch.relu(x.mT) * 2 + torch.ones(7), 1),
+    (nn.Linear(7, 7), (7, 7), lambda x: x + torch.tanh(x.mT).mT, 2),
+    (nn.Linear(7, 7), (7, 7), lambda x: (x @ torch.ones(7, 7)).softmax(-1), 2),
+    (nn.Linear(7, 7), (7, 7), lambda x: x.reshape(-1, 7).view(4, 7, 7).permute(0, 2, 1), 1),
+    (nn.Linear(7, 7), (7, 7), lambda x: torch.stack([x, x], 1)[:, 0].mT, None),
+    (nn.Linear(7, 7), (7, 7), lambda x: x @ x, None),
+    (nn.Linear(7, 7), (7, 7), lambda x: x + x.mT, None),
+    (nn.Conv1d(3, 6, 1), (3, 6), lambda x: x.transpose(1, 2), 2),
+    (nn.Conv1d(3, 6, 1), (3, 6), lambda x: x[:, :, :5].repeat(1, 1, 2)[..., :6], 1),
+    (nn.Conv2d(3, 6, 1), (3, 6, 6), to_last, 3),
+    (nn.Conv2d(3, 6, 1), (3, 6, 6), lambda x: torch.max_pool2d(torch.relu(x), 1), 1),
+    (nn.Conv2d(3, 6, 1), (3, 6, 6), lambda x: x.permute(0, 2, 1, 3), None),
+    (nn.Conv2d(3, 9, 1), (3, 3, 3), lambda x: x.flatten(2), 1),
+    (nn.Conv2d(3, 9, 1), (3, 3, 3), lambda x: x.flatten(2).mT, 2),
+    (Block(6), (6, 6, 6), lambda x: x, 1),
+]
 
 
-def test_a_block_that_turns_a_cube_around_is_an_error():
-    cube = Then(nn.Conv2d(3, 6, 1), Block(6))
-    assert pooled(cube, images(2, 3, 6, 7)).shape == (2, 6)
-    with pytest.raises(InvalidRepresentationError, match="axes cannot be told apart"):
-        pooled(cube, images(2, 3, 6, 6))
+@pytest.mark.parametrize(("layer", "shape", "turn", "features"), SQUARES)
+def test_a_square_is_pooled_over_the_right_axis_however_it_was_turned_or_refused(
+    layer, shape, turn, features
+):
+    module, contents = Then(layer, turn), images(4, *shape)
+    assert pooled(module, contents, pooling="flatten").shape[0] == 4
+    if features is None:
+        with pytest.raises(InvalidRepresentationError, match="axes cannot be told apart"):
+            pooled(module, contents)
+        return
+    x = whole(module, contents)
+    others = tuple(axis for axis in range(1, x.ndim) if axis != features)
+    np.testing.assert_allclose(pooled(module, contents), x.mean(others), rtol=1e-5, atol=1e-6)
 
 
 def test_the_linear_layers_of_gpt2_are_pooled_over_tokens_even_if_as_many_as_features():
@@ -142,17 +162,12 @@ def test_the_linear_layers_of_gpt2_are_pooled_over_tokens_even_if_as_many_as_fea
     [
         # (6, 6), then (3, 6): new channels, or as many features as there were channels?
         (Then(nn.Conv1d(3, 6, 1), nn.GLU(dim=1)), (3, 6)),
-        # (6, 6), then (6, 12) by a function: a linear layer, or channels and more time?
-        (Then(nn.Linear(3, 6), lambda x: torch.cat([x, -x], -1)), (6, 3)),
-        # six channels of old, six tokens now
+        # (6, 6), then (6, 12) by a product with itself
+        (Then(nn.Linear(3, 6), lambda x: x @ torch.cat([x, -x], -1)), (6, 3)),
+        # (9, 5), then (7, 5) by a product with new features, turned around
         (
-            Then(
-                nn.Conv1d(3, 6, 1),
-                lambda x: x.repeat(1, 1, 2)[..., :6].transpose(1, 2),
-                nn.Linear(6, 10),
-                lambda x: x[..., :4],
-            ),
-            (3, 5),
+            Then(nn.Linear(3, 9), lambda x: torch.einsum("ntd,de->net", x, torch.ones(9, 7))),
+            (5, 3),
         ),
     ],
 )
@@ -164,34 +179,49 @@ def test_new_features_beside_a_length_like_the_old_ones_are_an_error(module, sha
 class TimeFirst(nn.Module):
     """An old transformer: inside, time comes before the samples."""
 
-    def __init__(self):
+    def __init__(self, attention):
         super().__init__()
-        self.attention = nn.MultiheadAttention(8, 2, batch_first=False)
+        self.embed = nn.Linear(8, 8)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=False) if attention else None
+        self.norm = nn.LayerNorm(8)
+        self.mix = nn.Linear(8, 8)
         self.block = nn.Identity()
         self.last = nn.Identity()
 
     def forward(self, x):
-        y = x.transpose(0, 1)
-        y = self.block(self.attention(y, y, y)[0])
+        y = self.embed(x).transpose(0, 1)
+        if self.attention is not None:
+            y = y + self.attention(y, y, y)[0]
+        y = self.block(y + torch.relu(self.mix(self.norm(y))))
         return self.last(y.transpose(0, 1))
 
 
-def test_time_before_samples_is_never_pooled_as_if_it_were_not():
+@pytest.mark.parametrize("attention", [True, False])
+@pytest.mark.parametrize("samples", [4, 5, 8])
+def test_time_before_samples_is_seen_also_where_they_are_as_many(attention, samples):
+    """Five tokens of eight features."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        module = TimeFirst()
-    contents = images(4, 5, 8)
-    x = whole(module, contents)
-    np.testing.assert_allclose(pooled(module, contents), x.mean(1), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(
-        pooled(module, contents, "attention"), x.mean(1), rtol=1e-5, atol=1e-6
-    )
+        module = TimeFirst(attention)
+    x = torch.from_numpy(np.stack(images(samples, 5, 8)))
+    seen = {}
+    for name in ("norm", "mix", "block"):
+        module.get_submodule(name).register_forward_hook(
+            lambda _, __, out, name=name: seen.__setitem__(name, out.detach())
+        )
+    expected = whole(module, list(x.numpy())).mean(1)
+    reps = repscape.extract(module, [(range(samples), x)], [*seen, "last"], ["mean", "none"])
+    for layer in ("block", "last"):
+        np.testing.assert_allclose(reps[f"{layer}[mean]"].values, expected, rtol=1e-5, atol=1e-6)
+    for layer in ("norm", "mix"):
+        rows = seen[layer].transpose(0, 1).reshape(-1, 8).numpy()
+        assert np.array_equal(reps[f"{layer}[none]"].values, rows)
+
+
+def test_where_neither_time_nor_samples_are_known_squares_are_an_error():
+    module = Then(lambda x: torch.einsum("ntd,td->tnd", x, torch.ones(5, 8)), nn.Identity())
     with pytest.raises(InvalidRepresentationError, match="its first axis must be the samples"):
-        pooled(module, contents, "block")
-    same = images(5, 5, 8)  # five samples of five tokens: nothing tells time from samples
-    with pytest.raises(InvalidRepresentationError, match="axes cannot be told apart"):
-        pooled(module, same, "block")
-    assert pooled(module, same, "attention").shape == (5, 8)
+        pooled(module, images(4, 5, 8))
 
 
 def test_a_recurrent_layer_gives_its_states():

@@ -116,6 +116,12 @@ TOWERS: dict[str, Callable[[], Any]] = {
     "clip": lambda: tr.CLIPModel(tr.CLIPConfig(**_TOWERS, projection_dim=8)),
     "siglip": lambda: tr.SiglipModel(tr.SiglipConfig(**_TOWERS)),
 }
+OPEN_CLIP = {
+    "embed_dim": 8,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16},
+    "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+"""An architecture for OpenCLIP, which has no folder of its own form."""
 ALL = {**TEXT, **IMAGE, **TOWERS}
 
 

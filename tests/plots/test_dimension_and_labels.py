@@ -84,3 +84,15 @@ def test_what_cannot_be_drawn() -> None:
         through_training(table.assign(step=3), [GRIDE])
     with pytest.raises(InvalidParameterError, match="lacks"):
         dimension_and_labels(table, marks_of(table), "twonn@1", OVERLAP)
+
+
+def test_checkpoints_have_bands_and_no_quantity_is_named_twice() -> None:
+    table = pd.concat([geometry(f"s@{step}", step=step) for step in (0, 40)], ignore_index=True)
+    upper, lower = through_training(table, [GRIDE, OVERLAP]).axes[:2]
+    assert upper.get_ylabel() == "dimension\ngride"
+    assert lower.get_ylabel() == "label overlap"
+    for axes, values in ((upper, HUMP), (lower, LABELS)):
+        assert len(axes.collections) == 2
+        edges = axes.collections[0].get_paths()[0].vertices[:, 1]
+        assert edges.min() == pytest.approx(min(values) - 0.1)
+        assert edges.max() == pytest.approx(max(values) + 0.1)

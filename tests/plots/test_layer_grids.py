@@ -7,6 +7,7 @@ import pandas as pd
 
 from repscape.analysis.examples import example_pairs
 from repscape.analysis.layer_matrices import layer_matrix
+from repscape.plots.arrangement import WITHIN_MODEL
 from repscape.plots.layer_grids import layer_heatmaps
 from score_tables import SIMILARITY, synthetic
 
@@ -55,3 +56,19 @@ def test_deep_models_have_readable_labels() -> None:
     axes = layer_heatmaps(table, example_pairs(table)).axes[0]
     labels = [label.get_text() for label in axes.get_xticklabels()]
     assert labels == [f"blocks.{i}" for i in range(0, 40, 4)]
+
+
+def test_a_layer_with_itself_is_no_missing_score() -> None:
+    table = synthetic()
+    table = table[(table["measure"] == SIMILARITY) & (table["model_a"] == "mlp-simclr-s1")]
+    table = table[table["model_b"] == "mlp-simclr-s1"]
+    table = table[table["layer_a"] != table["layer_b"]]
+    assert len(table)
+    within = pd.DataFrame(
+        [("mlp-simclr-s1", "mlp-simclr-s1", WITHIN_MODEL)],
+        columns=["model_a", "model_b", "differs_in"],
+    )
+    figure = layer_heatmaps(table, within)
+    assert not figure.axes[0].collections
+    assert not figure.legends
+    assert (figure.axes[0].get_ylabel(), figure.axes[0].get_xlabel()) == ("", "mlp-simclr-s1")

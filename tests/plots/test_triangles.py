@@ -75,3 +75,12 @@ def test_a_measure_without_scores_is_an_empty_panel(scores: pd.DataFrame) -> Non
 def test_one_model_is_no_heat_map(scores: pd.DataFrame) -> None:
     with pytest.raises(InvalidParameterError, match="1 models"):
         triangles(scores, PANELS, ["a"])
+
+
+@pytest.mark.parametrize("length", [1, 24])
+def test_the_names_of_the_models_decide_how_high_the_figure_is(scores, length: int) -> None:
+    names = [letter * length for letter in "CABD"]
+    figure = triangles(scores, PANELS, MODELS, names=names)
+    figure.draw_without_rendering()
+    highest = max(axes.get_tightbbox().y1 for axes in panels_of(figure))
+    assert figure.bbox.height - highest < 0.25 * figure.dpi

@@ -96,3 +96,22 @@ def test_small_words() -> None:
     assert number(-0.126) == "−0.13"
     assert [listed(list("abc")[:count]) for count in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
     assert [counted(1, "pair"), counted(1200, "pair")] == ["1 pair", "1,200 pairs"]
+
+
+def test_factors_that_explain_little_do_not_group_the_networks() -> None:
+    def value(a: str, b: str) -> float:
+        """Likeness that hangs on the pair, and hardly on what it shares."""
+        apart = {"x0x1": 0.52, "y0y1": 0.5, "x0y0": 0.1, "x1y1": 0.9, "x0y1": 0.2, "x1y0": 0.8}
+        return apart["".join(sorted((a, b)))]
+
+    weak = group_effects(models_table(SQUARE, value, measure="cka@1"))
+    assert weak["share_all"].max() < 0.1
+    (line,) = [
+        one for one in headlines(weak, pd.DataFrame({"accuracy": []})) if "goes" in one.label
+    ]
+    assert line.value == "under 1%"
+    assert line.label == "of the variation goes with the objective and the seed together"
+    assert line.detail.startswith("so little that this does not say which networks are alike; 6 ")
+    assert describe_groups(weak)[0].startswith(
+        "What is known of the networks says little about which are alike. Under `cka@1`"
+    )

@@ -172,7 +172,7 @@ def test_a_look_at_the_study_names_the_folders_that_are_not_right(tmp_path: Path
         (f"models.0.options.root={tmp_path / 'exports'}", models, "data.1.name=openai-humaneval"),
     )
     problems = Problems()
-    absent = look(study, problems)
+    absent = look(study, problems).absent
     assert not problems.lines
     reasons = [one.reason for one in absent]
     assert sum("1 of 2 shards are missing" in reason for reason in reasons) == 2

@@ -49,3 +49,14 @@ def test_sections_by_data_set_and_without_overlaps(tables):
         "The shape of the layers: two",
         "Dimension against scale: two",
     ]
+
+
+def test_layers_of_several_models_have_a_panel_for_each_model(tables):
+    overlaps = tables["overlaps"]
+    again = overlaps.assign(model_a="o", model_b="o")
+    for side in ("rep_a", "rep_b"):
+        again[side] = "o:" + again[side].astype(str)
+    both = pd.concat([overlaps, again], ignore_index=True)
+    drawn = figures({"geometry": tables["geometry"], "overlaps": both}, NoOptions())
+    panels = [axes for axes in drawn["layers_mutual_knn"].axes if axes.images]
+    assert [axes.get_xlabel() for axes in panels if axes.get_xlabel()] == ["m", "o"]

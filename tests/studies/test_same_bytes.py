@@ -37,7 +37,7 @@ def test_processes(uninterrupted, tmp_path):
 def test_slurm(uninterrupted, tmp_path, slurm):
     done = run_micro(tmp_path, slurm, DRAWN)
     assert done.complete
-    assert len(list((tmp_path / "store-slurm").glob("*_result.pkl"))) == done.made
+    assert len(list((tmp_path / "store-slurm").glob("*_log.out"))) == done.made
     assert_same(tmp_path, uninterrupted)
 
 

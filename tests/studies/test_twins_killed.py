@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from twins import committed, lose, outputs, run, run_and_kill, shrunk
-
-from repscape.store import Store
+from twins import committed, outputs, run, run_and_kill, shrunk
 
 pytest.importorskip("transformers", reason="the extra 'hub' is not installed")
 
@@ -33,36 +32,35 @@ def test_killed_twice_and_resumed(untouched, tmp_path: Path) -> None:
     assert_same(out, expected)
 
 
-# What is lost before, with all that follows from it: some measures, and the model trained last.
-STILL_TO_DO = {
-    "llm-similarity-small": ("scores", 5),
-    "transformer-geometry-small": ("checkpoint", 1),
-}
-
-
 @pytest.mark.slow
 @pytest.mark.slurm
 def test_killed_and_resumed_on_slurm(untouched, tmp_path: Path, slurm: str) -> None:
-    """Only the end of the study: every job there imports all anew, and the micro-study is whole."""
+    """From an empty store; the jobs that run then die, too, and those that wait go on."""
     study, expected = untouched
-    out = tmp_path / "out"
-    shutil.copytree(study.parent / "out" / "store", out / "store")
-    lose(Store(out / "store"), *STILL_TO_DO[study.stem])
-    kill_and_resume(study, out, slurm)
-    assert_same(out, expected)
+    kill_and_resume(study, tmp_path / "out", slurm, kill_running_jobs)
+    assert_same(tmp_path / "out", expected)
 
 
 @pytest.mark.slow
 @pytest.mark.ray
 def test_killed_and_resumed_on_ray(untouched, tmp_path: Path, ray_cluster: str) -> None:
+    """From an empty store; the tasks that run then go on without their driver."""
     study, expected = untouched
     kill_and_resume(study, tmp_path / "out", ray_cluster)
     assert_same(tmp_path / "out", expected)
 
 
-def kill_and_resume(study: Path, out: Path, executor: str) -> None:
-    """Kill the driver while tasks run on the cluster, which go on without it; run it again."""
-    run_and_kill(study, out, executor, after=3)
+def kill_running_jobs() -> None:
+    words = ("--user=root", "--state=RUNNING", "--full", "--signal=KILL")
+    subprocess.run(["scancel", *words], check=True)
+
+
+def kill_and_resume(
+    study: Path, out: Path, executor: str, kill_more: Callable[[], None] = lambda: None
+) -> None:
+    """Kill the driver when models are trained and one has been run on data; run it again."""
+    run_and_kill(study, out, executor, after=1, kind="extraction")
+    kill_more()
     before = committed(out)
     run(study, out, executor)
     after = committed(out)

@@ -6,7 +6,7 @@ import pytest
 
 from repscape.errors import RepscapeError
 from repscape.studies.load import checked, load_study
-from repscape.studies.look import look
+from repscape.studies.look import Looked, look
 from repscape.studies.problems import Problems
 from repscape.studies.yaml_file import parse_source
 
@@ -54,8 +54,9 @@ WRONG = [
      ["no training step is called 'digit_network'", "'digits_network'"]),
     ("an option of a step", "architecture: mlp", "architecture: mlp, sead: 1", "5:34",
      ["unknown key 'sead'", "'seed'"]),
-    ("a value of an option", "architecture: mlp", "architecture: mpl", "5:5",
+    ("a value of an option", "architecture: mlp", "architecture: mpl", "5:15:",
      ["'mpl'", "did you mean 'mlp'"]),
+    ("a value of a product", "[0, 1]", "[0, zero]", "6:22:", ["seed='zero'", "whole number"]),
     ("a product nobody uses", "{seed: [0, 1]}", "{seed: [0, 1], size: [1]}", "6:26",
      ["nothing says {size}"]),
     ("a name that is no product", 'seed: "{seed}"', 'seed: "{sed}"', "5:34", ["'sed'", "'seed'"]),
@@ -75,7 +76,8 @@ WRONG = [
      ["'similarity_sumary'", "'similarity_summary'"]),
     ("a subset of two ways", "split: held_out", "split: held_out, subset: {first: 1, random: 2}",
      "9:37", ["exactly one of first"]),
-    ("a memory", "{cpus: 1}", "{cpus: 1, memory: much}", "16:22", ["'much'", "2GiB"]),
+    ("a memory", "{cpus: 1}", "{cpus: 1, memory: much}", "16:22", ["memory='much'", "2GiB"]),
+    ("null", "resources:", "retries: null\nresources:", "15:1", ["retries=null", "whole number"]),
     ("a choice", "layers:", "compare: {pairs: every}\nlayers:", "10:11", ["'every'", "'all'"]),
     ("calibrating what is not there", "permutations: 20", "measures: [rsa]", "14:27",
      ["none of the study's measures"]),
@@ -150,11 +152,60 @@ EXPECTED = (
 )  # fmt: skip
 
 
+PRODUCT = """\
+study: mine
+models:
+  - train: digits_network
+    name: "{kind}/{seed}"
+    options: {architecture: "{kind}", seed: "{seed}"}
+    each:
+      kind: [mlp, cn]
+      seed: [0]
+  - model: "{name}"
+    each: {name: ["hf:gpt2", "hff:gpt2"]}
+data:
+  - data: digits
+    split: "{split}"
+    name: "{split}"
+    each: {split: [train, held_oot]}
+measures: [cka, "mutual_knn[k=1348]"]
+"""
+
+
+def looked_at(text: str) -> tuple[list[str], Looked]:
+    problems = Problems()
+    looked = look(checked(parse_source(text, "s"), problems), problems)
+    return sorted(problems.lines), looked
+
+
+def test_what_is_wrong_with_a_product_is_said_where_its_value_stands():
+    lines, _ = looked_at(PRODUCT)
+    assert [line.split(": ")[0] for line in lines] == ["s:10:30", "s:15:27", "s:7:19"]
+    assert "'cn': did you mean 'cnn'" in lines[2]
+
+
+def test_a_split_is_looked_at_also_where_no_model_is_right():
+    lines, _ = looked_at(GOOD.replace("held_out", "hout").replace("    tags:", "    tag:"))
+    assert [line.split(": ")[0] for line in lines] == ["s:7:5", "s:9:20"]
+
+
+def test_a_measure_that_wants_more_samples_than_there_are_is_named():
+    right = PRODUCT.replace("cn]", "cnn]").replace("hff:", "hf:open").replace("oot", "out")
+    lines, looked = looked_at(right)
+    assert lines == []
+    assert looked.unscored == [
+        "mutual_knn[k=1348,metric=cosine]@1 has no value at all on train: mutual_knn[k=1348,"
+        "metric=cosine]@1 needs at least 1349 samples, and there are 1348",
+        "mutual_knn[k=1348,metric=cosine]@1 has no value at all on held_out: mutual_knn[k=1348,"
+        "metric=cosine]@1 needs at least 1349 samples, and there are 449",
+    ]
+
+
 def test_everything_that_is_wrong_is_said_at_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     source = parse_source(MANY, "study.yaml")
     problems = Problems()
-    absent = look(checked(source, problems), problems)
+    looked = look(checked(source, problems), problems)
     lines = list(problems.lines)
     with pytest.raises(RepscapeError) as found:
         problems.raise_all()
@@ -167,4 +218,6 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path, monkeypatch):
     ]
     assert missing == [], "\n".join(lines)
     assert len(lines) == len(EXPECTED), "\n".join(lines)
-    assert [one.place.split(":")[1] for one in absent] == ["12"], "it may lie where it is run"
+    assert [one.place.split(":")[1] for one in looked.absent] == ["12"], (
+        "it may lie where it is run"
+    )

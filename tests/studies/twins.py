@@ -2,46 +2,54 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from repscape.store import Store
 from repscape.studies.builtin_studies import builtin_path
 
+MODELS = {
+    "llm-similarity-small": {"gpt2-{width}/{seed}": {"width": [8, 16, 24], "seed": [0]}},
+    "transformer-geometry-small": {
+        "imagegpt-small@{step}": {"step": [0, 6]},
+        "esm2-small@120": {},
+    },
+}
+"""Of which models tests leave how many: enough for every stage and every kind of task."""
+MEASURES = (1, 8)
+"""One of each group of the paper."""
 STEPS = {0: 0, 50: 2, 120: 6, 150: 6, 250: 6}
-LAYERS = {4: 3, 6: 2, 8: 3, 12: 4}
+LAYERS = {4: 3, 6: 2}
 
 
 def shrunk(name: str, path: Path) -> Path:
-    """The study file with trainings of six steps, few samples and no figures."""
+    """The study file with fewer models and measures, trainings of six steps, few samples."""
     content = yaml.safe_load(builtin_path(name).read_text(encoding="utf-8"))
+    each = MODELS[name]
+    content["models"] = [model for model in content["models"] if model["name"] in each]
     for model in content["models"]:
+        model |= {"each": each[model["name"]]}
         options = model["options"]
-        layers = LAYERS[options["layers"]]
-        options |= {"steps": STEPS[options["steps"]], "width": 16, "layers": layers}
+        options |= {"steps": STEPS[options["steps"]], "layers": LAYERS[options["layers"]]}
+        if options["width"] != "{width}":
+            options["width"] = 16
         if "checkpoints" in options:
             options["checkpoints"] = [STEPS[step] for step in options["checkpoints"]]
-        each = model.get("each", {})
-        if "step" in each:
-            each["step"] = [STEPS[step] for step in each["step"]]
-        if "width" in each:
-            options["width"], each["width"] = "{width}", [8, 16]
         if options["family"] == "esm":
             model["layers"] = ["embeddings", "block.[0-1]", "final_norm"]
     for data in content["data"]:
         if data["name"] != "code":  # which has 71 samples
             data["subset"] = {"first": 120}
-    content["significance"] = {"permutations": 3} if "significance" in content else "off"
-    content["figures"] = []
+    if "measures" in content:
+        content["measures"] = [content["measures"][place] for place in MEASURES]
+        content["significance"] = {"permutations": 3}
+    content["figures"] = []  # which take as long as all the rest
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path
 
@@ -62,7 +70,7 @@ def run(study: Path, out: Path, executor: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def run_and_kill(study: Path, out: Path, executor: str, after: int) -> None:
+def run_and_kill(study: Path, out: Path, executor: str, after: int, kind: str = "*") -> None:
     """Kill a run and all that it started once it committed so many and is at something else."""
     process = subprocess.Popen(
         command(study, out, executor),
@@ -70,9 +78,9 @@ def run_and_kill(study: Path, out: Path, executor: str, after: int) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    enough = len(committed(out)) + after
+    enough = len(committed(out, kind)) + after
     while process.poll() is None:
-        if len(committed(out)) >= enough and any((out / "store" / "_leases").iterdir()):
+        if len(committed(out, kind)) >= enough and any((out / "store" / "_leases").iterdir()):
             break
         time.sleep(0.02)
     assert process.poll() is None, "the run ended before it could be killed"
@@ -80,24 +88,10 @@ def run_and_kill(study: Path, out: Path, executor: str, after: int) -> None:
     process.wait()
 
 
-def committed(out: Path) -> dict[str, int]:
-    """The artefacts that the store of a run has, and when each was committed."""
-    manifests = (out / "store").glob("*/*/manifest.json")
+def committed(out: Path, kind: str = "*") -> dict[str, int]:
+    """The artefacts (of a kind) that the store of a run has, and when each was committed."""
+    manifests = (out / "store").glob(f"{kind}/*/manifest.json")
     return {path.parent.name: path.stat().st_mtime_ns for path in manifests}
-
-
-def lose(store: Store, kind: str, count: int) -> None:
-    """Forget the last artefacts of a kind and all that follows from them: they are still to do."""
-    known = store.keys()
-    recipes = {key: json.dumps(asdict(store.manifest(key).recipe)) for key in known}
-    manifests = sorted(store.root.glob(f"{kind}/*/manifest.json"), key=lambda p: p.stat().st_mtime)
-    gone = {path.parent.name for path in manifests[-count:]}
-    while more := {
-        key for key in recipes.keys() - gone if any(lost in recipes[key] for lost in gone)
-    }:
-        gone |= more
-    for key in gone:
-        store.delete(key)
 
 
 def outputs(out: Path) -> dict[str, Any]:

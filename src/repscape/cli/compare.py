@@ -13,7 +13,7 @@ import typer
 from repscape.cli import chance, sources
 from repscape.cli.extracting import Extracting
 from repscape.cli.output import JSON_HELP, finite_or_none, note, print_json, print_table
-from repscape.errors import InvalidParameterError, UndefinedScoreError
+from repscape.errors import InvalidParameterError, UndefinedScoreError, UnknownNameError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +60,7 @@ def compare(
     store: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep what is extracted in a store.")
     ] = None,
+    model_option: sources.ModelOption = None,
     data_option: sources.DataOption = None,
     first: sources.First = None,
     random: sources.Random = None,
@@ -86,7 +87,7 @@ def compare(
     repscape compare a.npy b.npy -m cka -m 'unit_rows|cka[kernel=rbf,sigma=0.4]'
 
     With --data, A and B are models (or files of the same samples), and their last layers are
-    compared, or all pairs of those that --layers names:
+    compared, or all pairs of those that --layers names (options of models are for both):
 
     repscape compare hf:gpt2 hf:Qwen/Qwen3-0.6B --data csv:texts.csv -p last_token
 
@@ -108,12 +109,13 @@ def compare(
         None if interval is None else interval.value,
     )
     if data is None:
-        samples = (data_option, first, random, per_class, batch_size)
+        samples = (model_option, data_option, first, random, per_class, batch_size)
         _only_with_data(layers, pooling, store, *samples, device, devices)
         first_side, second_side = _from_file(a), _from_file(b)
     else:
         ask = Extracting(
             sources.open_data(data, data_option, first, random, per_class, seed),
+            model_option,
             sources.split_names(layers),
             (sources.split_names(pooling) or ["mean"])[0],
             store,
@@ -157,7 +159,24 @@ def compare(
 def _from_file(path: str) -> dict[str, Representation]:
     from repscape.data.files import load
 
+    if not Path(path.partition("::")[0]).is_file():
+        _refuse_a_model(path)
     return {path: load(path)}
+
+
+def _refuse_a_model(name: str) -> None:
+    """Say that a model needs data; what is no name of a model either, `load` tells about."""
+    from repscape.extract.models.base import check_name
+
+    try:
+        check_name(name, {})
+    except UnknownNameError:
+        return
+    what = "a folder" if Path(name).expanduser().is_dir() else "the name of a model"
+    raise InvalidParameterError(
+        f"{name} is {what}, not a file of representations: to compare models, give the data that "
+        "they are shown, e.g. --data jsonl:texts.jsonl"
+    )
 
 
 def _named(

@@ -18,6 +18,7 @@ class Extracting:
     """How the representations of models are made."""
 
     data: DataSource
+    model_options: list[str] | None
     layers: list[str]
     pooling: str
     store: Path | None
@@ -34,7 +35,7 @@ class Extracting:
 
         if Path(name.partition("::")[0]).is_file():
             return {name: load(name)}
-        model = sources.open_model(name, None, "cpu" if self.devices else self.device)
+        model = sources.open_model(name, self.model_options, "cpu" if self.devices else self.device)
         with sources.progress(name, self.data.name) as progress:
             found = extract(
                 model,

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NARROWEST = 40
+_CELL_MARGINS = 3
+"""What a table takes beside the text of a cell: a space on either side, and one between columns."""
+_HARD_SPACE = "\N{NO-BREAK SPACE}"
 _NAME_ENDS = ",[|"
 """After these a printable name may go on in the next line."""
 JSON_HELP = "Print JSON on standard output, and nothing else there."
@@ -54,7 +57,7 @@ def print_table(
 
     On a narrow terminal, cells of columns that are not in `whole` go over several lines. The
     columns in `numbers` are set flush right. Long names in the column `names` are broken where a
-    parameter ends.
+    parameter ends; where even then there is no room, every row becomes a paragraph below its name.
     """
     if not on_terminal():
         for cells in (columns, *rows):
@@ -68,6 +71,10 @@ def print_table(
     console = Console()
     if names is not None:
         rows = _names_folded(columns, rows, names, console.width)
+        if _table_width(columns, rows) > console.width:
+            heading = f"{title}\n" if title else ""
+            typer.echo(heading + _paragraphs(columns, rows, names, console.width))
+            return
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold cyan")
     for column in columns:
         side: Literal["left", "right"] = "right" if column in numbers else "left"
@@ -83,12 +90,40 @@ def _names_folded(
 ) -> list[list[str]]:
     """The rows with long names on several lines, so that the other columns keep theirs whole."""
     place = list(columns).index(names)
-    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
-    left = width - (sum(widths) - widths[place]) - (3 * len(columns) + 1)
+    others = [cells[:place] + cells[place + 1 :] for cells in map(list, (columns, *rows))]
+    left = width - _table_width(others[0], others[1:]) - _CELL_MARGINS
     folded = [list(cells) for cells in rows]
     for cells in folded:
         cells[place] = fold_name(cells[place], max(_NARROWEST // 2, left))
     return folded
+
+
+def _table_width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """How wide a terminal must be for every line of every cell."""
+    lines = [
+        [line for cell in column for line in cell.split("\n")]
+        for column in zip(columns, *rows, strict=True)
+    ]
+    return sum(max(map(len, column)) + _CELL_MARGINS for column in lines) + 1
+
+
+def _paragraphs(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], names: str, width: int
+) -> str:
+    """For every row its name, and below it what the other columns hold, each after its header."""
+    place = list(columns).index(names)
+    paragraphs = []
+    for cells in rows:
+        # A name in one line can be copied, however narrow the terminal.
+        name = "".join(line.strip() for line in cells[place].split("\n"))
+        pairs = [
+            f"{column} {cell}".replace(" ", _HARD_SPACE)
+            for column, cell in zip(columns, cells, strict=True)
+            if column != names and cell
+        ]
+        text = textwrap.fill("   ".join(pairs), width, initial_indent="  ", subsequent_indent="  ")
+        paragraphs.append(f"{name}\n{text.replace(_HARD_SPACE, ' ')}")
+    return "\n".join(paragraphs)
 
 
 def fold_name(name: str, width: int) -> str:

@@ -58,7 +58,7 @@ def _print(planned: Plan, every_task: bool) -> None:
     ]
     for line in by_reason(absent):
         note(f"not at hand: {line}")
-    for line in planned.without_null:
+    for line in (*planned.without_null, *planned.unscored):
         note(line)
     seconds = sum(stage.seconds for stage in planned.stages)
     gpu = sum(stage.gpu_seconds for stage in planned.stages)
@@ -67,9 +67,16 @@ def _print(planned: Plan, every_task: bool) -> None:
     if planned.to_do:
         words += f", about {duration(seconds)} one after the other"
         words += f", of which {gpu / 3600:.1f} GPU hours" if gpu else ""
-        words += f", if a core does {CPU_RATE:.0e} operations a second"
-        words += f" and a GPU {GPU_RATE:.0e}" if gpu else ""
-        words += " (assumed, not measured here)"
+        to_do = [stage for stage in planned.stages if stage.to_do]
+        timed = {stage.stage: stage.timed for stage in to_do if stage.timed}
+        if timed:
+            said = ", ".join(f"{many} of {stage}" for stage, many in timed.items())
+            words += f"; times after those of tasks in the store ({said})"
+        if len(timed) < len(to_do):
+            words += "; the others" if timed else ""
+            words += f", if a core does {CPU_RATE:.0e} operations a second"
+            words += f" and a GPU {GPU_RATE:.0e}" if gpu else ""
+            words += " (assumed, not measured here)"
     note(words)
     if unknown:
         many = "1 task has" if unknown == 1 else f"{unknown} tasks have"
@@ -116,10 +123,12 @@ def _record(planned: Plan, every_task: bool) -> dict[str, Any]:
                 "gpu_seconds": stage.gpu_seconds,
                 "largest_memory": stage.memory,
                 "unknown": stage.unknown,
+                "timed": stage.timed,
             }
             for stage in planned.stages
         ],
         "without_null": list(planned.without_null),
+        "unscored": list(planned.unscored),
         "not_at_hand": [str(one) for one in planned.unresolved],
     }
     if every_task:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,17 +68,22 @@ def run_and_tell(
     from repscape.store import Store
     from repscape.studies.run import run_study
 
-    with display(note if as_json else typer.echo, None if not as_json else False) as shown:
-        done = run_study(
-            given.study,
-            given.out,
-            Store(given.store),
-            executor,
-            only=only,
-            tell=shown.event,
-            on_phase=shown.phase,
-            on_write=shown.writing,
-        )
+    try:
+        with display(note if as_json else typer.echo, None if not as_json else False) as shown:
+            done = run_study(
+                given.study,
+                given.out,
+                Store(given.store),
+                executor,
+                only=only,
+                tell=shown.event,
+                on_phase=shown.phase,
+                on_write=shown.writing,
+            )
+    except KeyboardInterrupt:
+        again = shlex.join(["repscape", *sys.argv[1:]])
+        note(f"interrupted; what was computed is kept in {given.store}, and `{again}` goes on")
+        raise
     if as_json:
         print_json(_record(done))
     else:
@@ -96,6 +103,7 @@ def _record(done: StudyResult) -> dict[str, object]:
         ],
         "blocked": done.blocked,
         "missing": [asdict(one) for one in done.missing],
+        "unscored": [] if outputs is None else list(outputs.unscored),
         "headlines": [] if outputs is None else [asdict(one) for one in outputs.headlines],
     }
 
@@ -103,7 +111,8 @@ def _record(done: StudyResult) -> dict[str, object]:
 def missing_lines(done: StudyResult) -> list[str]:
     """What a run lacked, and why: one line for each reason."""
     lines = by_reason((one.what, first_line(one.reason)) for one in done.missing)
-    return [f"missing: {line}" for line in lines]
+    unscored = () if done.outputs is None else done.outputs.unscored
+    return [*(f"missing: {line}" for line in lines), *map(first_line, unscored)]
 
 
 def _print(done: StudyResult) -> None:

@@ -25,10 +25,12 @@ def validate(study: StudyName, settings: Settings = None) -> None:
     problems = Problems()
     source = with_settings(read_source(find_study(study).file), settings or ())
     found = checked(source, problems)
-    absent = look(found, problems)
+    looked = look(found, problems)
     problems.raise_all()
-    for one in absent:
+    for one in looked.absent:
         note(f"not at hand: {one.place}: {one.reason}")
+    for line in looked.unscored:
+        note(line)
     counts = [
         (len(found.models), "model"),
         (len(found.data), "data set"),

@@ -14,13 +14,16 @@ for _power, _letter in enumerate("kmgt", start=1):
 DEFAULT_MEMORY_LIMIT = "2GiB"
 
 
-def parse_bytes(limit: str | float) -> int:
-    """Read a memory limit: a number of bytes, or text such as `"500MB"` or `"2GiB"`."""
+def parse_bytes(limit: str | float, name: str = "memory_limit") -> int:
+    """Read a memory limit: a number of bytes, or text such as `"500MB"` or `"2GiB"`.
+
+    An error calls it by `name`, which is how the user did.
+    """
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)\s*", str(limit))
     unit = match[2].lower() if match else ""
     if match is None or unit not in _UNITS or float(match[1]) <= 0:
         raise InvalidParameterError(
-            f"memory_limit={limit!r}: write a positive number of bytes, or e.g. '500MB' or '2GiB'"
+            f"{name}={limit!r}: write a positive number of bytes, or e.g. '500MB' or '2GiB'"
         )
     return int(float(match[1]) * _UNITS[unit])
 

@@ -1,7 +1,8 @@
 """The ledger: task files and failures, as JSON beside the artefacts of a store.
 
 `_tasks/` holds the files that executors carry to workers, `_failures/` the last failure of each
-task that has no artefact yet. Nothing in the store depends on them: they can be deleted.
+task that has no artefact yet, `_seconds/` how long each took that has one. Nothing in the store
+depends on them: they can be deleted.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from repscape.errors import UnreadableFileError
+from repscape.errors import StoreNotWritableError, UnreadableFileError
 from repscape.execution.outcomes import Failure
 from repscape.store import Store
 from repscape.store.atomic import make_directory, publish_first, replace_file, writing
@@ -20,9 +21,9 @@ from repscape.store.leases import Leases
 from repscape.tasks import Task, digest_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-_TASKS, _FAILURES = "_tasks", "_failures"
+_TASKS, _FAILURES, _SECONDS = "_tasks", "_failures", "_seconds"
 _FORMAT = 1
 _DIGEST_CHARACTERS = 8
 _WEEK = 7 * 24 * 3600.0
@@ -110,6 +111,26 @@ def forget_failure(key: str, store: Store) -> None:
     path = _failure_path(key, store)
     with contextlib.suppress(FileNotFoundError), writing(path):
         path.unlink(missing_ok=True)
+
+
+def record_seconds(key: str, seconds: float, store: Store) -> None:
+    """Write down how long a task took; where there is no room for that, nothing is lost."""
+    path = store.root / _SECONDS / key
+    with contextlib.suppress(StoreNotWritableError):
+        make_directory(path.parent)
+        with writing(path):
+            path.write_text(f"{seconds:.3f}\n", encoding="ascii")
+
+
+def read_seconds(store: Store, keys: Iterable[str]) -> dict[str, float]:
+    """How long tasks took, as far as that is known."""
+    found = {}
+    for key in keys:
+        with contextlib.suppress(OSError, ValueError):
+            text = (store.root / _SECONDS / key).read_text(encoding="ascii")
+            if text.endswith("\n"):  # else it is being written
+                found[key] = float(text)
+    return found
 
 
 def read_failures(store: Store) -> dict[str, Failure]:

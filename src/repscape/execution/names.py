@@ -69,7 +69,7 @@ def _settings(make: Callable[..., Executor]) -> dict[str, Any]:
 
 def _read(where: str, name: str, hint: Any, value: str) -> Any:
     if name == "memory":
-        return parse_bytes(value)
+        return parse_bytes(value, name)
     kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
     for kind, words in _NUMBERS.items():
         if kind in kinds:

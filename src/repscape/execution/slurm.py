@@ -22,6 +22,7 @@ from repscape.errors import InvalidParameterError
 from repscape.execution.executor import Ended
 from repscape.execution.ledger import write_task_file
 from repscape.execution.outcomes import Outcome
+from repscape.execution.slurm_files import clean, forget
 from repscape.execution.worker import perform_file
 from repscape.tasks import Resources
 
@@ -88,7 +89,7 @@ class SlurmExecutor:
         The bytes for tasks that declare none; by default the site's.
     folder : path, optional
         For logs and the files of submitit, on a file system that all nodes share; by default
-        beside the store, with `-slurm` after its name.
+        beside the store, with `-slurm` after its name. Logs older than a week are removed.
     jobs_at_once : int
         How many jobs of an array may run at once.
     queued : int, optional
@@ -163,6 +164,8 @@ class SlurmExecutor:
         if self._folder is None:
             self._folder = store.root.absolute().with_name(f"{store.root.name}-slurm")
         self._array_limit = _array_limit()
+        if (listed := _listed_jobs()) is not None:
+            clean(self._folder, listed)
 
     def room(self) -> int:
         """As many as `queued` allows; none for a while after SLURM was too busy to take more."""
@@ -256,6 +259,7 @@ class SlurmExecutor:
             if job.handle.paths.result_pickle.exists():
                 del self._jobs[name]
                 yield _as_ended(job)
+                forget((job.handle.paths.submitted_pickle, job.handle.paths.result_pickle))
 
     def _gone(self) -> Iterator[Ended]:
         """Jobs that squeue has not listed for long enough, and those that can never start."""

@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repscape.errors import ArtefactMissingError, RepscapeError, StoreNotWritableError
-from repscape.execution.ledger import forget_failure, is_done, read_task_file, record_failure
+from repscape.execution.ledger import (
+    forget_failure,
+    is_done,
+    read_task_file,
+    record_failure,
+    record_seconds,
+)
 from repscape.execution.outcomes import Failure, Outcome
 from repscape.execution.threads import limited_threads
 from repscape.store.leases import Leases
@@ -55,11 +61,13 @@ def perform(task: Task, store: Store) -> Outcome:
 def _make(task: Task, store: Store) -> Outcome:
     if store.has(task.key):  # committed before the lease was taken
         return Outcome("found")
+    begin = time.monotonic()
     with limited_threads(task.resources.cpus):
         task.make(store)
     if not store.has(task.key):
         raise ArtefactMissingError(f"task {task.label!r} ended without its artefact {task.key}")
     forget_failure(task.key, store)
+    record_seconds(task.key, time.monotonic() - begin, store)
     return Outcome("made")
 
 

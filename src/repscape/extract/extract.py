@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from repscape.data.source import DataSource
-from repscape.errors import InvalidParameterError, ModelFailedError, did_you_mean
+from repscape.errors import InvalidParameterError, ModelFailedError, SampleError, did_you_mean
 from repscape.extract.calls import CallRecorder
 from repscape.extract.devices import DevicesRunner, Replica, chosen_devices, packed, several_devices
 from repscape.extract.forward import Forward, Wanted
@@ -219,6 +219,9 @@ def extract(
         )
         try:
             found = extraction.run(progress)
+        except SampleError as problem:
+            mend = "on_error='skip' (--on-error skip) leaves such samples out"
+            raise SampleError(f"{problem}; {mend}") from problem
         except ModelFailedError as problem:
             about = f"{setup.source.model} on {setup.source.data or 'these batches'}"
             raise ModelFailedError(f"{about}: {problem}") from problem

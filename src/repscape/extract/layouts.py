@@ -1,10 +1,11 @@
 """Which axis of an output holds the features, read off the layers that made it.
 
 torch's own layers say it: a convolution gives (n, channels, …), a linear layer gives
-(n, …, features). What any other module gives is compared with those that ended before it, the
-last one first: the axis that is as long as that one's features is the axis of the features,
-unless its length may as well be the number of tokens (or pixels) that such a layer had, the
-features being new. If that leaves it open, and layers of the other kind have been seen, it is
+(n, …, features). From there the axis is followed through the operations of the network, see
+`axes`. Where they lose it, the output is compared with those of torch's layers that ended before
+it, the last one first: the axis that is as long as that one's features is the axis of the
+features, unless its length may as well be the number of tokens (or pixels) that such a layer had,
+the features being new. If that leaves it open, or layers of the other kind have been seen, it is
 unclear, which is an error where it matters.
 """
 
@@ -15,6 +16,8 @@ from typing import Literal, TypeAlias
 
 import torch
 from torch import nn
+
+from repscape.extract.axes import Axes
 
 Layout: TypeAlias = Literal["last", "first", "unclear", "sequence_first"]
 
@@ -52,31 +55,50 @@ class LayoutReader:
     """Reads the layout of every output of one forward pass, in the order of their ends."""
 
     def __init__(self, module: nn.Module) -> None:
+        self.axes = Axes()
+        """To be entered around the forward pass."""
         self._known: list[_Known] = []
         self._kinds: set[tuple[bool, Layout]] = set()
         self._any_sequence_first = any(map(_is_sequence_first, module.modules()))
 
-    def read(self, output: torch.Tensor, part: nn.Module | None) -> Layout:
-        """The layout of an output of `part` (None for what goes into a module)."""
+    def read(
+        self, output: torch.Tensor, part: nn.Module | None, given: torch.Tensor | None = None
+    ) -> Layout:
+        """The layout of an output of `part`, which was given `given`.
+
+        `part` is None for what goes into a module.
+        """
         if output.is_nested or output.ndim < _FEWEST_AXES:
             return "last"
-        if part is not None and output.ndim == _FEWEST_AXES and _is_sequence_first(part):
-            return "sequence_first"
         own = None if part is None else _own_layout(part, output)
         if own is not None:
-            self._known = [_Known(own, tuple(output.shape)), *self._known[: _REMEMBERED - 1]]
-            self._kinds.add((output.ndim == _FEWEST_AXES, own))
-            return own
+            self._learn(own, output, given)
+        samples, features = self.axes.samples.get(output), self.axes.features.get(output)
         square = output.ndim == _FEWEST_AXES and output.shape[0] == output.shape[1]
-        return "unclear" if self._any_sequence_first and square else self._inferred(output)
+        if samples is None and self._any_sequence_first and square:
+            return "unclear"
+        if samples:
+            return "sequence_first" if (output.ndim, samples, features) == (3, 1, 2) else "unclear"
+        if features is None:
+            return self._inferred(output)
+        return "last" if features == output.ndim - 1 else "first" if features == 1 else "unclear"
+
+    def _learn(self, own: Layout, output: torch.Tensor, given: torch.Tensor | None) -> None:
+        """Note what a layer of torch's own says."""
+        self.axes.features[output] = 1 if own == "first" else output.ndim - 1
+        if own == "sequence_first":
+            self.axes.samples[output] = 1
+            return
+        if given is not None and (samples := self.axes.samples.get(given)) is not None:
+            self.axes.samples[output] = samples
+        self._known = [_Known(own, tuple(output.shape)), *self._known[: _REMEMBERED - 1]]
+        self._kinds.add((output.ndim == _FEWEST_AXES, own))
 
     def _inferred(self, output: torch.Tensor) -> Layout:
         for place, known in enumerate(self._known):
             first, last = (output.shape[axis] == known.features for axis in (1, -1))
             if first and last:
-                alike = [k.layout for k in self._known if k.shape[1:] == output.shape[1:]]
-                settled = known.shape[1:] == output.shape[1:] and len(set(alike)) == 1
-                return known.layout if settled else "unclear"
+                return "unclear"
             if first or last:
                 lengths = _lengths(tuple(output.shape), "last" if first else "first")
                 if any(lengths == seen.lengths for seen in self._known[: place + 1]):
@@ -85,10 +107,15 @@ class LayoutReader:
         tokens = output.ndim == _FEWEST_AXES
         usual: Layout = "last" if tokens else "first"
         other: Layout = "first" if tokens else "last"
-        return "unclear" if (tokens, other) in self._kinds else usual
+        seen = {known.lengths for known in self._known}
+        shape = tuple(output.shape)
+        turned = _lengths(shape, other) in seen and _lengths(shape, usual) not in seen
+        return "unclear" if turned or (tokens, other) in self._kinds else usual
 
 
 def _own_layout(part: nn.Module, output: torch.Tensor) -> Layout | None:
+    if output.ndim == _FEWEST_AXES and _is_sequence_first(part):
+        return "sequence_first"
     if isinstance(part, _FIRST):
         return "first"
     if isinstance(part, _LAST) or type(part) is nn.LayerNorm or _is_conv1d_of_gpt2(part):

@@ -142,8 +142,8 @@ class Extraction:
         plan = JointPlan(self.feed, [layer.sink for layer in missing])
         runner = (
             LocalRunner(self.forward, wanted)
-            if self.make_runner is None
-            else (self.make_runner(wanted))
+            if self.make_runner is None or not missing
+            else self.make_runner(wanted)
         )
         windows = self.feed.windows(plan.first, plan.shard_rows or self.shard_rows)
         if progress is not None and self.feed.is_repeatable:

@@ -14,7 +14,7 @@ from repscape.store import Store
 from repscape.tasks import Recipe
 
 SEGMENT_KIND = "segment"
-SEGMENT_VERSION = 1
+SEGMENT_VERSION = 2
 _VALUES, _COUNTS, _TOKENS = "values", "counts", "token_id"
 
 

@@ -13,8 +13,8 @@ from repscape.representation import Origin
 from repscape.tasks import Recipe
 
 REPRESENTATION_KIND = "representation"
-EXTRACTION_VERSION = 2
-"""Since layers whose axes were mistaken are pooled over the right ones, or refused."""
+EXTRACTION_VERSION = 3
+"""Since the axis of the features is followed through the network: 2 took it from its length."""
 
 
 @dataclass(frozen=True)

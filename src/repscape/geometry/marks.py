@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import find_peaks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +49,8 @@ def find_marks(values: Sequence[float], errors: Sequence[float] | None = None) -
 
     Returns None for fewer than three values.
     """
+    from scipy.signal import find_peaks  # takes most of a second to import
+
     profile = np.asarray(values, dtype=float)
     present = np.flatnonzero(np.isfinite(profile))
     if len(present) < 3:

@@ -1,4 +1,4 @@
-"""Scores of models, layer by layer, one panel per measure."""
+"""Scores of models along depth, one panel per measure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def by_depth_figure(table: pd.DataFrame) -> Figure:
     """Draw the mean over pairs of models, with the range of the pairs, for each data set.
 
     Distances are drawn downwards, so that up is more alike in every panel. Dotted lines are the
-    means under random pairing of the samples, where the table has them.
+    means under random pairing of the samples, where the table has them. Layers stand at their
+    mean depth in the networks, or, where one is not known, at their place among those compared.
 
     Parameters
     ----------
@@ -29,6 +30,9 @@ def by_depth_figure(table: pd.DataFrame) -> Figure:
         Of `repscape.analysis.by_depth.scores_by_depth`.
     """
     measures = in_order(table["measure"])
+    at, axis = ("place", "layer, of those compared")
+    if table["depth"].notna().all():
+        at, axis = ("depth", "relative depth in the network")
     colours = colours_of(table["data"])
     columns = min(_COLUMNS, len(measures))
     rows = math.ceil(len(measures) / columns)
@@ -44,16 +48,18 @@ def by_depth_figure(table: pd.DataFrame) -> Figure:
             part = table[table["measure"] == measure]
             for data, colour in colours.items():
                 line = part[part["data"].astype(str) == data].sort_values("place")
-                axes.fill_between(
-                    line["place"], line["low"], line["high"], color=colour, alpha=0.13
-                )
-                axes.plot(line["place"], line["mean"], color=colour, marker="o", markersize=2.5)
-                axes.plot(line["place"], line["null_mean"].astype(float), ":", color=colour)
-            axes.set_xticks(sorted(part["place"].unique()))
+                axes.fill_between(line[at], line["low"], line["high"], color=colour, alpha=0.13)
+                axes.plot(line[at], line["mean"], color=colour, marker="o", markersize=2.5)
+                axes.plot(line[at], line["null_mean"].astype(float), ":", color=colour)
+            if at == "place":
+                axes.set_xticks(sorted(part[at].unique()))
+            else:
+                axes.set_xlim(-0.04, 1.04)
+                axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
             axes.set_title(wrapped(measure, _NAME_SIGNS), fontsize=5.5)
             if (part["kind"] == "distance").all():
                 axes.invert_yaxis()
             if place + columns >= len(measures):
-                axes.set_xlabel("layer, of those compared", fontsize=SMALL_SIZE)
+                axes.set_xlabel(axis, fontsize=SMALL_SIZE)
         stack_legends(figure.add_subplot(grid[:, -1]), [("data", handles)])
     return figure

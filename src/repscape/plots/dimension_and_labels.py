@@ -65,7 +65,8 @@ def dimension_and_labels(
             _draw_best(bottom, parts[1], model, colour)
         _draw_chance(bottom, parts[1])
         top.tick_params(labelbottom=False)
-        top.set_title(wrapped(_with_scale(dimension, parts[0]), _NAME_SIGNS), fontsize=SMALL_SIZE)
+        title = wrapped(dimension, _NAME_SIGNS) + _scale_of(parts[0])
+        top.set_title(title, fontsize=SMALL_SIZE)
         bottom.set_title(wrapped(overlap, _NAME_SIGNS), fontsize=SMALL_SIZE)
         bottom.set_xlabel(_DEPTH)
         bottom.set_xlim(-0.02, 1.02)
@@ -77,6 +78,8 @@ def through_training(
     geometry: pd.DataFrame, descriptors: Sequence[str], by: str = "step"
 ) -> Figure:
     """Draw the profiles of checkpoints, a column per model, coloured from early to late.
+
+    Bands are one standard error on either side, the grey line is chance.
 
     Parameters
     ----------
@@ -118,7 +121,8 @@ def through_training(
         handles: list[Artist] = [
             Line2D([], [], color=colour, label=f"{step:g}") for step, colour in colours.items()
         ]
-        stack_legends(figure.add_subplot(grid[:, -1]), [(by, handles)])
+        chance = [_chance_line()] if rows["chance"].notna().any() else []
+        stack_legends(figure.add_subplot(grid[:, -1]), [(by, handles), ("", chance)])
     return figure
 
 
@@ -144,18 +148,23 @@ def _without_step(model: str, step: float) -> str:
 def _draw_lines(axes: Axes, part: pd.DataFrame, colours: Mapping[str, str]) -> None:
     names = model_names(part)
     for model, colour in colours.items():
-        line = part[names == model].sort_values("depth", kind="stable")
-        errors = line["standard_error"].astype(float).fillna(0.0)
-        axes.fill_between(
-            line["depth"].astype(float),
-            line["value"] - errors,
-            line["value"] + errors,
-            color=colour,
-            alpha=0.18,
-            linewidth=0,
-        )
-        axes.plot(line["depth"], line["value"], color=colour, marker="o", markersize=2.2)
+        _draw_line(axes, part[names == model], colour)
     axes.margins(y=0.14)
+
+
+def _draw_line(axes: Axes, rows: pd.DataFrame, colour: Any) -> None:
+    """One profile, and one standard error on either side of it."""
+    line = rows.sort_values("depth", kind="stable")
+    errors = line["standard_error"].astype(float).fillna(0.0)
+    axes.fill_between(
+        line["depth"].astype(float),
+        line["value"] - errors,
+        line["value"] + errors,
+        color=colour,
+        alpha=0.18,
+        linewidth=0,
+    )
+    axes.plot(line["depth"], line["value"], color=colour, marker="o", markersize=2.2)
 
 
 def _draw_minimum(
@@ -192,14 +201,14 @@ def _draw_chance(axes: Axes, overlaps: pd.DataFrame) -> None:
 
 def _draw_steps(axes: Axes, part: pd.DataFrame, by: str, colours: Mapping[Any, Any]) -> None:
     for step, colour in colours.items():
-        line = part[part[by] == step].sort_values("depth", kind="stable")
-        axes.plot(line["depth"], line["value"], color=colour, marker="o", markersize=2.0)
+        _draw_line(axes, part[part[by] == step], colour)
     _draw_chance(axes, part)
 
 
 def _label_rows(panels: Sequence[Axes], rows: pd.DataFrame, descriptor: str) -> None:
-    quantity = in_order(rows["quantity"])
-    panels[0].set_ylabel(f"{quantity[0] if quantity else ''}\n{descriptor.partition('[')[0]}")
+    quantity, name = (in_order(rows["quantity"]) or [""])[0], descriptor.partition("[")[0]
+    same = name.replace("_", " ") == quantity
+    panels[0].set_ylabel(quantity if same else f"{quantity}\n{name}")
     for panel in panels[1:]:
         panel.tick_params(labelleft=False)
 
@@ -213,10 +222,18 @@ def _signs() -> list[Artist]:
     return [
         Line2D([], [], marker="o", fillstyle="none", label="minimum after the peak", **quiet),
         Line2D([], [], marker="*", markersize=8, label="highest overlap", **quiet),
-        Line2D([], [], color=QUIET_COLOUR, linewidth=0.8, label="chance"),
+        _chance_line(),
     ]
 
 
-def _with_scale(name: str, rows: pd.DataFrame) -> str:
-    scales = rows["scale"].dropna().unique()
-    return f"{name}, {rows['scale_kind'].iloc[0]} {scales[0]:g}" if len(scales) == 1 else name
+def _chance_line() -> Line2D:
+    return Line2D([], [], color=QUIET_COLOUR, linewidth=0.8, label="chance")
+
+
+def _scale_of(rows: pd.DataFrame) -> str:
+    """The scale that stands for the layers, or those of the models, on a line of its own."""
+    scales = [f"{scale:g}" for scale in sorted(rows["scale"].dropna().unique())]
+    if not scales:
+        return ""
+    each = " (one for each model)" if len(scales) > 1 else ""
+    return f"\nscale: {rows['scale_kind'].iloc[0]} {', '.join(scales)}{each}"

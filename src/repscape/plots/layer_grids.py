@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from repscape.analysis.layer_matrices import LayerMatrix, layer_matrix
 from repscape.analysis.matrices import at_chance
@@ -34,14 +35,16 @@ _PAIR_COLUMNS = ["model_a", "model_b", "differs_in"]
 _COLUMNS = 3
 _PANEL = 2.0
 _MOST_LABELS = 12
+_TICK_SIZE = 5.5
 
 
 def layer_heatmaps(table: pd.DataFrame, pairs: pd.DataFrame, *, symmetric: bool = True) -> Figure:
     """Draw the layers of one model against those of another, one panel per pair of models.
 
     The first layer stands at the bottom left. All panels share one colour scale, on which
-    brighter means more alike. Cells without a score are grey and hatched; cells whose score
-    cannot be told from chance (``distinguishable``) have a marked corner.
+    brighter means more alike. Cells without a score are grey and hatched (those of a layer with
+    itself are left white); cells whose score cannot be told from chance (``distinguishable``)
+    have a marked corner.
 
     Parameters
     ----------
@@ -68,7 +71,7 @@ def _drawn(grids: Sequence[tuple[str, LayerMatrix]], measure: str, kind: str) ->
         for title, members in groupby(grids, key=lambda entry: entry[0])
     ]
     rows = [
-        (title, members[start : start + _COLUMNS])
+        (title if start == 0 else "", members[start : start + _COLUMNS])
         for title, members in rows
         for start in range(0, len(members), _COLUMNS)
     ]
@@ -86,9 +89,10 @@ def _drawn(grids: Sequence[tuple[str, LayerMatrix]], measure: str, kind: str) ->
     bar = figure.colorbar(
         ScalarMappable(scale, colours), ax=axes, aspect=22, pad=0.02, shrink=shrink, anchor=(0, 1)
     )
-    label_scores(bar, measure, kind, shrink * (_PANEL - 0.5) * len(rows))
+    label_scores(bar, measure, kind, shrink * (_PANEL - 0.5) * len(rows), SMALL_SIZE)
+    bar.ax.tick_params(labelsize=_TICK_SIZE)
     marks: list[Artist] = []
-    if any(grid.values.isna().to_numpy().any() for _, grid in grids):
+    if any(_missing(grid).any() for _, grid in grids):
         marks.append(missing_patch())
     if any(at_chance(grid.beside, grid.values.shape).any() for _, grid in grids):
         marks.append(chance_patch())
@@ -103,6 +107,14 @@ def _shared_scale(grids: Sequence[LayerMatrix]) -> Normalize:
     return Normalize(values.min(), values.max()) if len(values) else Normalize(0, 1)
 
 
+def _missing(grid: LayerMatrix) -> NDArray[np.bool_]:
+    """Cells without a score, but for those of a layer with itself."""
+    missing = grid.values.isna().to_numpy(copy=True)
+    if grid.model_a == grid.model_b:
+        np.fill_diagonal(missing, False)
+    return missing
+
+
 def _draw_panel(axes: Axes, grid: LayerMatrix, scale: Normalize, colours: Colormap) -> None:
     values = grid.values.to_numpy(dtype=float)
     axes.imshow(
@@ -113,13 +125,14 @@ def _draw_panel(axes: Axes, grid: LayerMatrix, scale: Normalize, colours: Colorm
         aspect="auto",
         interpolation="nearest",
     )
-    hatch_cells(axes, np.isnan(values))
+    hatch_cells(axes, _missing(grid))
     mark_cells(axes, at_chance(grid.beside, values.shape))
     for axis, labels in ((axes.yaxis, grid.values.index), (axes.xaxis, grid.values.columns)):
         step = tick_step(len(labels), _MOST_LABELS)
         axis.set_ticks(range(0, len(labels), step), [str(label) for label in labels[::step]])
-    axes.tick_params(length=0, labelsize=5.5, pad=1.5)
+    axes.tick_params(length=0, labelsize=_TICK_SIZE, pad=1.5)
     axes.tick_params(axis="x", rotation=90)
-    axes.set_ylabel(grid.model_a, fontsize=SMALL_SIZE, labelpad=2)
+    if grid.model_a != grid.model_b:
+        axes.set_ylabel(grid.model_a, fontsize=SMALL_SIZE, labelpad=2)
     axes.set_xlabel(grid.model_b, fontsize=SMALL_SIZE, labelpad=2)
     axes.spines[:].set_visible(False)

@@ -100,10 +100,13 @@ def score_map(kind: str) -> Colormap:
     return mpl.colormaps[score_colours(kind)].with_extremes(bad=(0, 0, 0, 0))
 
 
-def label_scores(bar: Colorbar, measure: str, kind: str, inches: float) -> None:
+def label_scores(
+    bar: Colorbar, measure: str, kind: str, inches: float, size: float = BASE_SIZE
+) -> None:
     """Label a colour bar of this length with the measure's full name and its direction."""
-    signs = int(inches / (0.0085 * BASE_SIZE))
-    bar.set_label(f"{wrapped(measure, signs)}\n{direction(kind)}", linespacing=1.5)
+    signs = int(inches / (0.0085 * size))
+    label = f"{wrapped(measure, signs)}\n{direction(kind)}"
+    bar.set_label(label, linespacing=1.5, fontsize=size)
     bar.outline.set_visible(False)
 
 

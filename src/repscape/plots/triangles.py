@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
 from repscape.analysis.matrices import ScoreMatrix, square_matrix
@@ -25,8 +26,7 @@ from repscape.plots.style import (
 )
 
 _PANEL = 1.75
-_LABELS = 1.05
-_TITLE_SIGNS = 24
+_TITLE_SIGNS = 28
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,9 @@ def triangles(
     with styled():
         side = _PANEL * max(1.0, len(order) / 13)
         lines = 0 if note is None else note.count("\n") + 1
-        height = 0.83 * side + _LABELS + 0.35 + 0.14 * lines
-        figure = new_figure(side * len(panels) + _LABELS + 0.2, height)
+        labels = 0.1 + max(_inches(name, _label_size(len(order))) for name in written)
+        height = 0.79 * side + labels + 0.28 + 0.14 * lines
+        figure = new_figure(side * len(panels) + labels + 0.1, height)
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for place, panel, matrix in zip(axes, panels, matrices, strict=True):
             _draw(place, panel, matrix, written, with_rows=place is axes[0])
@@ -112,6 +113,15 @@ def _missing(matrix: ScoreMatrix) -> NDArray[np.bool_]:
     return missing
 
 
+def _inches(text: str, size: float) -> float:
+    """How long a text of this size is."""
+    return float(TextPath((0, 0), text, size=size).get_extents().width) / 72
+
+
+def _label_size(models: int) -> float:
+    return float(np.clip(78 / (models - 1), 3.5, SMALL_SIZE))
+
+
 def _draw(
     axes: Axes, panel: Panel, matrix: ScoreMatrix, names: Sequence[str], with_rows: bool
 ) -> None:
@@ -120,7 +130,7 @@ def _draw(
     )
     hatch_cells(axes, _missing(matrix))
     count = len(names) - 1
-    size = float(np.clip(78 / count, 3.5, SMALL_SIZE))
+    size = _label_size(len(names))
     axes.set_xticks(range(count), names[:-1], rotation=90, fontsize=size)
     axes.set_yticks(range(count), names[1:] if with_rows else [""] * count, fontsize=size)
     axes.tick_params(length=0, pad=1.5)

@@ -12,6 +12,9 @@ from repscape.plots.palette import direction
 from repscape.report.page import Headline
 from repscape.report.sources import plain_source, row_sources, short_sources
 
+_LITTLE = 0.1
+"""Factors that explain less of the variation together do not group the networks."""
+
 
 def number(value: float) -> str:
     """Return a score with two digits after the point."""
@@ -100,8 +103,11 @@ def describe_groups(effects: pd.DataFrame) -> list[str]:
         if row["factor"] != leading["factor"] and not pd.isna(row["share"])
     ]
     pairs = int(leading["pairs_same"] + leading["pairs_different"])
+    grouped = f"The networks group by {leading['factor']} first"
+    if leading["share_all"] < _LITTLE:
+        grouped = "What is known of the networks says little about which are alike"
     first = (
-        f"The networks group by {leading['factor']} first. Under `{measure}` "
+        f"{grouped}. Under `{measure}` "
         f"({direction(kind)}), pairs of networks that share the {leading['factor']} score "
         f"{number(leading['mean_same'])} on average, pairs that do not "
         f"{number(leading['mean_different'])}. Of the variation among the "
@@ -143,15 +149,7 @@ def headlines(effects: pd.DataFrame, accuracy: pd.DataFrame) -> list[Headline]:
     lines = []
     leading = leading_factor(effects) if len(effects) else None
     if leading is not None:
-        pairs = int(leading["pairs_same"] + leading["pairs_different"])
-        lines.append(
-            Headline(
-                percent(leading["share"]),
-                f"of the variation goes with the {leading['factor']}",
-                f"more than with any other factor; {counted(pairs, 'pair')} of networks under "
-                f"`{leading['measure']}`",
-            )
-        )
+        lines.append(_group_headline(effects, leading))
     lines += _seed_headline(effects)
     known = accuracy.dropna(subset=["accuracy"])
     if len(known):
@@ -165,6 +163,25 @@ def headlines(effects: pd.DataFrame, accuracy: pd.DataFrame) -> list[Headline]:
             )
         )
     return lines
+
+
+def _group_headline(effects: pd.DataFrame, leading: pd.Series[Any]) -> Headline:
+    """How much goes with the leading factor; with all of them where even that is little."""
+    pairs = int(leading["pairs_same"] + leading["pairs_different"])
+    where = f"{counted(pairs, 'pair')} of networks under `{leading['measure']}`"
+    if leading["share_all"] >= _LITTLE:
+        return Headline(
+            percent(leading["share"]),
+            f"of the variation goes with the {leading['factor']}",
+            f"more than with any other factor; {where}",
+        )
+    alike = effects[effects["measure"] == leading["measure"]].dropna(subset=["share"])
+    factors = list(dict.fromkeys(f"the {name}" for name in alike["factor"]))
+    return Headline(
+        percent(leading["share_all"]),
+        f"of the variation goes with {listed(factors)}" + " together" * (len(factors) > 1),
+        f"so little that this does not say which networks are alike; {where}",
+    )
 
 
 def _seed_headline(effects: pd.DataFrame) -> list[Headline]:

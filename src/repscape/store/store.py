@@ -44,7 +44,7 @@ _KIND = re.compile(r"[a-z][a-z0-9_]*")
 _KEY = re.compile(r"[0-9a-f]{8,64}")
 _SHARD_BYTES = 256 * 2**20
 _PAGE_ROWS = 4096
-_BESIDE = ("_failures", "_leases", "_tasks")
+_BESIDE = ("_failures", "_leases", "_seconds", "_tasks")
 
 
 @dataclass(frozen=True)

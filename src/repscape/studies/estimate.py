@@ -38,13 +38,14 @@ class Cost:
     operations: float | None
     bytes: float | None
     memory: float | None
+    overhead: float = OVERHEAD
 
     def seconds(self, cpus: int, gpus: int) -> float | None:
         """The time that it takes with these resources."""
         if self.operations is None:
             return None
         rate = gpus * GPU_RATE if gpus else cpus * CPU_RATE
-        return OVERHEAD + self.operations / rate
+        return self.overhead + self.operations / rate
 
 
 @dataclass(frozen=True)

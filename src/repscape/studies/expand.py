@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from repscape.errors import did_you_mean
-from repscape.studies.yaml_file import Source
+from repscape.studies.yaml_file import Path_, Source
 
 _PLACE = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
+@dataclass(frozen=True)
+class Expanded:
+    """One combination of the values of `each`, the entry with it put in, and where it is from.
+
+    `places` says of the parts of the entry that one of the values was put into where that stands.
+    """
+
+    values: dict[str, Any]
+    content: dict[str, Any]
+    places: Mapping[Path_, str]
+
+
 def expand(
     source: Source, entry: Mapping[str, Any], path: Sequence[str | int]
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Yield each combination of `entry["each"]`, and the entry with it put in.
+) -> Iterator[Expanded]:
+    """Yield the entry with each combination of `entry["each"]` put in.
 
     `{size}` stands for one of `each: {size: […]}` in every text of the entry; a text that is
     nothing else becomes the value itself, with its type.
@@ -31,30 +44,44 @@ def expand(
     for name, values in each.items():
         if not values:
             raise source.error([*path, "each", name], f"{name!r} has no values: give at least one")
-    named = _check_names(source, rest, each, list(path)) if each else set()
+    named = _check_names(source, rest, each, tuple(path)) if each else {}
     for name in each:
-        if name not in named:
+        if not any(name in names for names in named.values()):
             raise source.error(
                 [*path, "each", name], f"nothing says {{{name}}}: put it into a text of this entry"
             )
-    for combination in product(*each.values()):
-        values = dict(zip(each, combination, strict=True))
-        yield values, {key: _put(value, values) for key, value in rest.items()}
+    single = {part: next(iter(names)) for part, names in named.items() if len(names) == 1}
+    for combination in product(*(enumerate(values) for values in each.values())):
+        chosen = dict(zip(each, combination, strict=True))
+        values = {name: value for name, (_, value) in chosen.items()}
+        yield Expanded(
+            values,
+            {key: _put(value, values) for key, value in rest.items()},
+            {
+                part: source.place([*path, "each", name, chosen[name][0]])
+                for part, name in single.items()
+            },
+        )
 
 
-def _check_names(source: Source, value: Any, each: Mapping[str, Any], path: list[Any]) -> set[str]:
+def _check_names(
+    source: Source, value: Any, each: Mapping[str, Any], path: Path_
+) -> dict[Path_, set[str]]:
+    """The names in each text inside a value, by its place; refused if `each` has no such name."""
     if isinstance(value, str):
         names = set(_PLACE.findall(value))
         for name in names - each.keys():
             raise source.error(path, f"each has no {name!r}: {did_you_mean(name, each)}")
-        return names
+        return {path: names} if names else {}
+    parts: list[tuple[str | int, Any]] = []
     if isinstance(value, Mapping):
-        parts = [_check_names(source, part, each, [*path, key]) for key, part in value.items()]
-        return set().union(*parts)
-    if isinstance(value, (list, tuple)):
-        parts = [_check_names(source, part, each, [*path, i]) for i, part in enumerate(value)]
-        return set().union(*parts)
-    return set()
+        parts += value.items()
+    elif isinstance(value, (list, tuple)):
+        parts += enumerate(value)
+    found: dict[Path_, set[str]] = {}
+    for key, part in parts:
+        found |= _check_names(source, part, each, (*path, key))
+    return found
 
 
 def _put(value: Any, values: Mapping[str, Any]) -> Any:

@@ -159,7 +159,7 @@ class _Begin:
         try:
             revision = reader.revision(options, data.name)
         except (StudyError, OSError, ValueError, LookupError) as problem:
-            place = self.study.source.place([*model.path, "read"])
+            place = self.study.source.elsewhere(model.places).place([*model.path, "read"])
             self.unresolved.append(Unresolved("model", model.name, str(problem), place))
             if not self.hopeful:
                 return None

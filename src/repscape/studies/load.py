@@ -15,7 +15,7 @@ from repscape.geometry.presets import PRESETS
 from repscape.measures.base import get_measure
 from repscape.studies.expand import expand
 from repscape.studies.places import find_study
-from repscape.studies.problems import Problems, check, check_parts
+from repscape.studies.problems import Problems, check, check_parts, quoted_key
 from repscape.studies.schema import DataEntry, ModelEntry, StudyFile, Uses
 from repscape.studies.steps.base import (
     ANALYSES,
@@ -305,8 +305,9 @@ def _measure_name(name: str) -> str:
 
 def _models(source: Source, file: StudyFile, position: int) -> Iterator[Model]:
     path = ("models", position)
-    for values, content in expand(source, source.content["models"][position], path):
-        entry: ModelEntry = check(source, ModelEntry, content, path)
+    for one in expand(source, source.content["models"][position], path):
+        source = source.elsewhere(one.places)
+        entry: ModelEntry = check(source, ModelEntry, one.content, path)
         by: MakesModel = "model" if entry.model else "train" if entry.train else "read"
         origin = getattr(entry, by)
         options = dict(entry.options)
@@ -314,7 +315,7 @@ def _models(source: Source, file: StudyFile, position: int) -> Iterator[Model]:
             steps: Steps[Any] = TRAINERS if by == "train" else READERS
             step = _found(source, steps, origin, (*path, by))
             options = _options(source, step, options, (*path, "options")).plain
-        default = "/".join([origin, *map(str, values.values())]) if by != "model" else origin
+        default = "/".join([origin, *map(str, one.values.values())]) if by != "model" else origin
         yield Model(
             entry.name or default,
             by,
@@ -324,18 +325,21 @@ def _models(source: Source, file: StudyFile, position: int) -> Iterator[Model]:
             file.layers if entry.layers is None else entry.layers,
             entry,
             path,
+            one.places,
         )
 
 
 def _data(source: Source, file: StudyFile, position: int) -> Iterator[Data]:
     del file
     path = ("data", position)
-    for _, content in expand(source, source.content["data"][position], path):
-        entry: DataEntry = check(source, DataEntry, content, path)
+    for one in expand(source, source.content["data"][position], path):
+        source = source.elsewhere(one.places)
+        entry: DataEntry = check(source, DataEntry, one.content, path)
         options = dict(entry.options)
         if entry.split is not None:
             options["split"] = entry.split
-        yield Data(entry.name or entry.data, entry.data, options, entry.subset, entry, path)
+        name = entry.name or entry.data
+        yield Data(name, entry.data, options, entry.subset, entry, path, one.places)
 
 
 def _text(value: Any) -> str:
@@ -357,4 +361,5 @@ def _options(
     except StudyError:
         raise
     except RepscapeError as problem:
-        raise source.error(path, str(problem)) from None
+        place = (*path, *quoted_key(options, str(problem)))
+        raise source.error(place, str(problem)) from None

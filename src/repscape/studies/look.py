@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from repscape.data.load_data import check_name as check_data
 from repscape.errors import InvalidParameterError, RepscapeError, StudyError, UnknownNameError
@@ -13,6 +13,7 @@ from repscape.studies.problems import Problems
 from repscape.studies.resolve import load_samples, plain_subset
 from repscape.studies.steps.base import READERS, TRAINERS
 from repscape.studies.study import Data, Model, Study
+from repscape.studies.unscored import foreseen
 
 _REMOTE = ("hf", "torchvision")
 """Data that opening may download: only names and options are looked at."""
@@ -26,34 +27,55 @@ class Absent:
     reason: str
 
 
-def look(study: Study, problems: Problems) -> list[Absent]:
+@dataclass(frozen=True)
+class Looked:
+    """What is no mistake in the file, but a reader should know.
+
+    Attributes
+    ----------
+    absent : list of Absent
+        Data and files that are not at hand.
+    unscored : list of str
+        A line for each measure that will give no number, since there are too few samples.
+    """
+
+    absent: list[Absent] = field(default_factory=list)
+    unscored: list[str] = field(default_factory=list)
+
+
+def look(study: Study, problems: Problems) -> Looked:
     """Look at what the study names, and note in `problems` what cannot be right.
 
     Sources, options, splits and subsets of data that lie here; sources and options of models;
     layers of networks that training steps can make untrained; whether files of representations
     are there. No weights or values are read, no sample is decoded and nothing is downloaded.
     """
-    absent: list[Absent] = []
-    for data in study.data if any(model.by != "read" for model in study.models) else ():
+    found = Looked()
+    only_read = study.models and all(model.by == "read" for model in study.models)
+    for data in () if only_read else study.data:
         with problems.collected():
-            absent += _look_at_data(study, data)
+            _look_at_data(study, data, found)
     for model in study.models:
         with problems.collected():
             _look_at_model(study, model)
         if model.by == "read":
-            absent += _look_at_files(study, model)
-    return list(dict.fromkeys(absent))
+            found.absent.extend(_look_at_files(study, model))
+    return Looked(list(dict.fromkeys(found.absent)), found.unscored)
 
 
-def _look_at_data(study: Study, data: Data) -> Iterator[Absent]:
+def _look_at_data(study: Study, data: Data, found: Looked) -> None:
     try:
         scheme, _ = check_data(data.source, dict(data.options))
         if scheme.name not in _REMOTE:
-            len(load_samples(data.source, data.options, plain_subset(data)))
+            n = len(load_samples(data.source, data.options, plain_subset(data)))
+            measures = dict.fromkeys((*study.measures, *study.between))
+            found.unscored.extend(foreseen(list(measures), data.name, n))
     except (UnknownNameError, InvalidParameterError) as problem:
-        raise study.source.error(_place_in(data, str(problem)), str(problem)) from None
+        source = study.source.elsewhere(data.places)
+        raise source.error(_place_in(data, str(problem)), str(problem)) from None
     except (RepscapeError, OSError, ImportError) as problem:
-        yield Absent(study.source.place([*data.path, "data"]), str(problem))
+        place = study.source.elsewhere(data.places).place([*data.path, "data"])
+        found.absent.append(Absent(place, str(problem)))
 
 
 def _place_in(data: Data, message: str) -> Sequence[str | int]:
@@ -68,11 +90,12 @@ def _place_in(data: Data, message: str) -> Sequence[str | int]:
 
 
 def _look_at_model(study: Study, model: Model) -> None:
+    source = study.source.elsewhere(model.places)
     if model.by == "model":
         try:
             check_model(model.source, model.options)
         except RepscapeError as problem:
-            raise study.source.error((*model.path, "model"), str(problem)) from None
+            raise source.error((*model.path, "model"), str(problem)) from None
     if model.by != "train" or model.layers is None:
         return
     step = TRAINERS.find(model.source)
@@ -86,7 +109,7 @@ def _look_at_model(study: Study, model: Model) -> None:
         try:
             select_layers(network, layer)
         except RepscapeError as problem:
-            wrong.append(str(study.source.error((*path, position), str(problem))))
+            wrong.append(str(source.error((*path, position), str(problem))))
     if wrong:
         raise StudyError("\n".join(wrong))
 
@@ -102,4 +125,6 @@ def _look_at_files(study: Study, model: Model) -> Iterator[Absent]:
             try:
                 reader.look(options, data.name)
             except (RepscapeError, OSError) as problem:
-                yield Absent(study.source.place([*model.path, "read"]), str(problem))
+                yield Absent(
+                    study.source.elsewhere(model.places).place([*model.path, "read"]), str(problem)
+                )

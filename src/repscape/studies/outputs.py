@@ -15,6 +15,7 @@ from repscape.report.page import GlossaryEntry, Headline, Report, Section
 from repscape.store.atomic import replace_file, writing
 from repscape.store.manifest import library_versions
 from repscape.store.tables import as_parquet
+from repscape.studies import unscored
 from repscape.studies.provenance import Provenance, sidecar
 from repscape.studies.recompute import IN_THE_FOLDER
 from repscape.studies.snapshot import write_study
@@ -49,6 +50,8 @@ class Written:
     headlines: tuple[Headline, ...]
     fresh: bool
     """Whether anything was written."""
+    unscored: tuple[str, ...] = ()
+    """A line for each measure without one number, and why."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def write_outputs(
     inputs = digest_json(_inputs(results, keys))
     known = None if again else _standing(folder, inputs)
     if known is not None:
-        return Written(folder / "report.html", known, fresh=False)
+        return known
     if on_write is not None:
         on_write()
     writer = _Writer(folder, results, keys)
@@ -108,12 +111,13 @@ def write_outputs(
     record = {
         "inputs": inputs,
         "headlines": [asdict(headline) for headline in headlines],
+        "unscored": writer.unscored,
         "files": {
             path.relative_to(folder).as_posix(): _digest(path) for path in sorted(writer.files)
         },
     }
     replace_file(folder / MANIFEST, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
-    return Written(folder / "report.html", tuple(headlines), fresh=True)
+    return Written(folder / "report.html", tuple(headlines), True, tuple(writer.unscored))
 
 
 def _inputs(results: Results, keys: Mapping[str, str]) -> Any:
@@ -127,15 +131,17 @@ def _inputs(results: Results, keys: Mapping[str, str]) -> Any:
     }
 
 
-def _standing(folder: Path, inputs: str) -> tuple[Headline, ...] | None:
-    """The headlines of outputs of these inputs whose files are all there and unaltered."""
+def _standing(folder: Path, inputs: str) -> Written | None:
+    """The outputs of these inputs, if their files are all there and unaltered."""
     try:
         record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         same = record["inputs"] == inputs
         whole = same and all(
             _digest(folder / name) == digest for name, digest in record["files"].items()
         )
-        return tuple(Headline(**one) for one in record["headlines"]) if whole else None
+        headlines = tuple(Headline(**one) for one in record["headlines"])
+        report, unscored = folder / "report.html", tuple(record["unscored"])
+        return Written(report, headlines, False, unscored) if whole else None
     except (OSError, ValueError, KeyError, TypeError):
         # No manifest, or one that something else wrote: write the outputs again.
         return None
@@ -152,6 +158,7 @@ class _Writer:
         self.folder, self.results, self.keys = folder, results, keys
         self.study = results.study
         self.tables = {name: results.store.read_table(key) for name, key in keys.items()}
+        self.unscored = unscored.found(self.tables)
         self.files: list[Path] = []
 
     def write(self) -> list[Headline]:
@@ -219,8 +226,8 @@ class _Writer:
         ]
         headlines = [headline for part in parts for headline in part.headlines]
         sections = [section for part in parts for section in part.sections]
-        if self.results.missing:
-            lines = [f"{one.what}: {one.reason}" for one in self.results.missing]
+        lines = [f"{one.what}: {one.reason}" for one in self.results.missing]
+        if lines := lines + self.unscored:
             sections.insert(0, Section("What is missing", lines))
         what = self.provenance("report.html", list(self.keys))
         leads = [self.study.file.question or "", *(part.lead for part in parts)]

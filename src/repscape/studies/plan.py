@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from repscape.measures.base import get_measure
@@ -21,6 +21,7 @@ from repscape.studies.estimate import (
     size_of,
 )
 from repscape.studies.first_phase import begin
+from repscape.studies.pace import Paces, paces_of
 from repscape.studies.pairs import Pairs
 from repscape.studies.phases import Beginning, Extraction, Group, Middle
 from repscape.studies.resolve import Unresolved
@@ -29,6 +30,7 @@ from repscape.studies.second_phase import continue_
 from repscape.studies.steps.score import KIND as SCORES
 from repscape.studies.steps.tiles import FITTED
 from repscape.studies.third_phase import end
+from repscape.studies.unscored import foreseen
 from repscape.tasks import Task
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
     from repscape.studies.study import Study
 
 DEFAULT_BATCH = 32
-_TABLES = Cost(1e6, 1e6, 2.0**27)
+_TABLES = Cost(1e6, 1e6, 2.0**27, 0.04)
+_ANALYSIS = Cost(1e6, 1e6, 2.0**27, 0.2)
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,14 @@ class PlannedTask:
     task: Task
     done: bool
     cost: Cost
+    pace: float = 1.0
+    """What such tasks took before, against what was said of them."""
 
     @property
     def seconds(self) -> float | None:
         """The time that it takes with its resources."""
-        return self.cost.seconds(self.task.resources.cpus, self.task.resources.gpus)
+        said = self.cost.seconds(self.task.resources.cpus, self.task.resources.gpus)
+        return None if said is None else said * self.pace
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,8 @@ class StagePlan:
 
     stage: str
     tasks: tuple[PlannedTask, ...]
+    timed: int = 0
+    """How many tasks of the stage told how long such tasks take; 0: that is assumed."""
 
     @property
     def to_do(self) -> tuple[PlannedTask, ...]:
@@ -104,12 +112,15 @@ class Plan:
     ----------
     without_null : tuple of str
         A line for each measure whose scores get no null, and why.
+    unscored : tuple of str
+        A line for each measure that will give no number, since there are too few samples.
     """
 
     study: Study
     stages: tuple[StagePlan, ...]
     unresolved: tuple[Unresolved, ...] = ()
     without_null: tuple[str, ...] = ()
+    unscored: tuple[str, ...] = ()
 
     @property
     def tasks(self) -> int:
@@ -142,9 +153,24 @@ def plan_study(study: Study, store: Store | None) -> Plan:
     by_stage: dict[str, list[PlannedTask]] = {stage: [] for stage in STAGES}
     for task in (*beginning.tasks, *middle.tasks, *last.tasks):
         by_stage[task.stage].append(PlannedTask(task, task.key in done, costs.of(task)))
-    stages = tuple(StagePlan(stage, tuple(tasks)) for stage, tasks in by_stage.items() if tasks)
+    stages = tuple(_stages(by_stage, store))
     without_null = tuple(dict.fromkeys(costs.without_null(middle.groups)))
-    return Plan(study, stages, beginning.unresolved, without_null)
+    unscored = tuple(dict.fromkeys(costs.unscored(middle.groups)))
+    return Plan(study, stages, beginning.unresolved, without_null, unscored)
+
+
+def _stages(
+    by_stage: Mapping[str, Sequence[PlannedTask]], store: Store | None
+) -> Iterator[StagePlan]:
+    """The stages, with the pace of those tasks that are done for those that are not."""
+    for stage, tasks in by_stage.items():
+        done = [(one.task, one.seconds) for one in tasks if one.done]
+        paces = Paces()
+        if store is not None and done and len(done) < len(tasks):
+            paces = paces_of(done, store)
+        timed = tuple(one if one.done else replace(one, pace=paces.of(one.task)) for one in tasks)
+        if tasks:
+            yield StagePlan(stage, timed, paces.tasks(stage))
 
 
 class _Costs:
@@ -170,7 +196,7 @@ class _Costs:
 
     def of(self, task: Task) -> Cost:
         """The cost of a task; tables and analyses are small."""
-        return self.known.get(task.key, _TABLES)
+        return self.known.get(task.key, _ANALYSIS if task.stage == "analyse" else _TABLES)
 
     def _extraction(self, extraction: Extraction) -> Cost:
         if extraction.model.by == "read":
@@ -201,6 +227,14 @@ class _Costs:
             self.study.file.compare.memory_limit,
         )
         return cost if part.division is None else _share(cost, part.division.groups, sizes)
+
+    def unscored(self, groups: Sequence[Group]) -> Iterator[str]:
+        """A line for each measure of which no score can be computed."""
+        for group in groups:
+            known = [self.sizes.get(one.task.key) for one in group.extractions]
+            counts = [size.n for size in known if size is not None]
+            if counts and group.what in ("scores", "overlaps"):
+                yield from foreseen([group.name], group.data.name, max(counts))
 
     def without_null(self, groups: Sequence[Group]) -> Iterator[str]:
         """A line for each measure whose scores were to get a null, and will not."""

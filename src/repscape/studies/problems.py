@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -126,6 +127,14 @@ def _lines(
         yield f"{source.place([*path, *inner])}: {_message(schema, error, inner)}"
 
 
+def quoted_key(given: Mapping[str, Any], message: str) -> Path:
+    """The one key whose text a message about the whole mapping quotes, if there is just one."""
+    named = [
+        key for key, value in given.items() if isinstance(value, str) and repr(value) in message
+    ]
+    return named if len(named) == 1 else ()
+
+
 def _real(source: Source, path: Path, loc: Path) -> tuple[str | int, ...]:
     """The location without the names of union members, which the file does not hold."""
     kept: list[str | int] = []
@@ -191,7 +200,8 @@ def _called(path: Path) -> str:
 
 
 def _show(value: Any) -> str:
-    text = repr(value)
+    """The value as the file has it."""
+    text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
 
 

@@ -72,8 +72,10 @@ def _names_files_in(folder: Path, source: Source) -> bool:
         not Path(text).is_absolute() and (folder / text).exists()
         for place in ("models", "data")
         for position, entry in enumerate(source.content[place])
-        for _, one in expand(source, entry, (place, position))
-        for text in _paths({key: one.get(key) for key in ("model", "data", "read", "options")})
+        for one in expand(source, entry, (place, position))
+        for text in _paths(
+            {key: one.content.get(key) for key in ("model", "data", "read", "options")}
+        )
     )
 
 

@@ -53,7 +53,7 @@ def resolve_data(study: Study, data: Data) -> ResolvedData | Unresolved:
         found = load_samples(data.source, data.options, plain_subset(data))
         return ResolvedData(found.revision, found.split, len(found))
     except (RepscapeError, OSError, ImportError) as problem:
-        place = study.source.place([*data.path, "data"])
+        place = study.source.elsewhere(data.places).place([*data.path, "data"])
         return Unresolved("data set", data.name, str(problem), place)
 
 
@@ -69,5 +69,5 @@ def model_revision(study: Study, model: Model) -> str | Unresolved:
             without_progress_bars()
         return revision_by_name(model.source, **model.options)
     except (RepscapeError, OSError, ImportError) as problem:
-        place = study.source.place([*model.path, "model"])
+        place = study.source.elsewhere(model.places).place([*model.path, "model"])
         return Unresolved("model", model.name, str(problem), place)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
 
 from repscape.compute.memory import parse_bytes
 from repscape.errors import InvalidParameterError
@@ -37,9 +44,9 @@ def _off(value: Any) -> Any:
     return None if value in (False, "off", "none") else value
 
 
-def _memory(value: Any) -> Any:
+def _memory(value: Any, info: ValidationInfo) -> Any:
     if value is not None:
-        parse_bytes(value)  # raises what to write
+        parse_bytes(value, info.field_name or "memory_limit")  # raises what to write
     return value if value is None else str(value)
 
 

@@ -20,7 +20,7 @@ from repscape.studies.steps.base import (
     TRAINERS,
     Options,
 )
-from repscape.studies.yaml_file import Source
+from repscape.studies.yaml_file import Path_, Source
 from repscape.tasks import Resources, digest_json
 
 MakesModel = Literal["model", "train", "read"]
@@ -28,7 +28,10 @@ MakesModel = Literal["model", "train", "read"]
 
 @dataclass(frozen=True)
 class Model:
-    """One model of a study: where it comes from, and what tables say of it."""
+    """One model of a study: where it comes from, and what tables say of it.
+
+    `path` is its entry in the file, `places` where values stand that `each` has put in.
+    """
 
     name: str
     by: MakesModel
@@ -37,7 +40,8 @@ class Model:
     tags: Mapping[str, str]
     layers: tuple[str, ...] | None
     entry: ModelEntry
-    path: tuple[str | int, ...]
+    path: Path_
+    places: Mapping[Path_, str] = field(default_factory=dict)
 
     def sees(self, data: Data) -> bool:
         """Whether the model is run on this data set."""
@@ -62,7 +66,8 @@ class Data:
     options: Mapping[str, Any]
     subset: Subset | None
     entry: DataEntry
-    path: tuple[str | int, ...]
+    path: Path_
+    places: Mapping[Path_, str] = field(default_factory=dict)
     descriptors: tuple[str, ...] = ()
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -39,6 +39,13 @@ class _Loader(yaml.SafeLoader):
 for _tag, (_pattern, _first) in _LITERALS.items():
     _Loader.add_implicit_resolver(_tag, re.compile(_pattern), _first)
 
+_FastLoader: type[yaml.SafeLoader] = type(
+    "_FastLoader",
+    (getattr(yaml, "CSafeLoader", yaml.SafeLoader),),
+    {"yaml_implicit_resolvers": _Loader.yaml_implicit_resolvers},
+)
+"""The same in C, where PyYAML has it: much faster, but it words mistakes in its own way."""
+
 
 def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
     return int(node.value)  # "010" is ten, not eight
@@ -65,8 +72,9 @@ def dump_source(content: Mapping[str, Any]) -> str:
     return str(text)
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
-_Loader.add_constructor("tag:yaml.org,2002:float", _number)
+for _loader in (_Loader, _FastLoader):
+    _loader.add_constructor("tag:yaml.org,2002:int", _integer)
+    _loader.add_constructor("tag:yaml.org,2002:float", _number)
 
 
 @dataclass(frozen=True)
@@ -81,16 +89,24 @@ class Source:
         Plain values.
     places : mapping of path to text
         `file:line:column` of every value; of a key of a mapping, the place of the key.
+    moved : mapping of path to text
+        Where the values of some parts come from, if that is elsewhere.
     """
 
     name: str
     content: dict[str, Any]
     places: Mapping[Path_, str] = field(default_factory=dict)
+    moved: Mapping[Path_, str] = field(default_factory=dict)
+
+    def elsewhere(self, places: Mapping[Path_, str]) -> Source:
+        """The same, where some parts stand at other places: their values come from there."""
+        return replace(self, moved=places)
 
     def place(self, path: Sequence[str | int]) -> str:
         """Where a part stands, or the nearest part around it that is known."""
         for length in range(len(path), -1, -1):
-            found = self.places.get(tuple(path[:length]))
+            part = tuple(path[:length])
+            found = self.moved.get(part) or self.places.get(part)
             if found is not None:
                 return found
         return self.name
@@ -123,23 +139,38 @@ def read_source(path: Path) -> Source:
 
 def parse_source(text: str, name: str) -> Source:
     """Parse the text of a study file; see `read_source`."""
-    loader = _Loader(text)
+    places: dict[Path_, str] = {}
+    try:
+        content = _parsed(_FastLoader, text, name, places)
+    except yaml.YAMLError:
+        content = _in_our_words(text, name, places)
+    if not isinstance(content, dict):
+        raise StudyError(f"{name}:1:1: a study is a mapping that begins with `study: NAME`")
+    return Source(name, content, places)
+
+
+def _parsed(kind: type[yaml.SafeLoader], text: str, name: str, places: dict[Path_, str]) -> Any:
+    """The content of a text, and where each part of it stands."""
+    loader = kind(text)
     try:
         node = loader.get_single_node()
         if node is None:
             raise StudyError(f"{name}:1:1: the file is empty: a study begins with `study: NAME`")
-        places: dict[Path_, str] = {}
         _Reader(name, places).visit(node, (), frozenset())
-        content = loader.construct_document(node)
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _in_our_words(text: str, name: str, places: dict[Path_, str]) -> Any:
+    """The content of a text in which the fast loader found a mistake, which is said."""
+    places.clear()
+    try:
+        return _parsed(_Loader, text, name, places)
     except yaml.MarkedYAMLError as problem:
         raise StudyError(_syntax(name, problem)) from None
     except yaml.YAMLError as problem:
         raise StudyError(f"{name}:1:1: not YAML: {' '.join(str(problem).split())}") from None
-    finally:
-        loader.dispose()
-    if not isinstance(content, dict):
-        raise StudyError(f"{name}:1:1: a study is a mapping that begins with `study: NAME`")
-    return Source(name, content, places)
 
 
 @dataclass(frozen=True)

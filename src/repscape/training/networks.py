@@ -201,11 +201,12 @@ def build(architecture: str, head: Callable[[int], nn.Module]) -> Network:
     if architecture not in ARCHITECTURES:
         hint = did_you_mean(architecture, ARCHITECTURES)
         raise UnknownNameError(f"no architecture is called {architecture!r}: {hint}")
-    # Modules that are made on the meta device draw nothing from the global random state.
-    with torch.device("meta"):
+    # Modules draw from the global random state, which stays as it was. (On the meta device they
+    # draw nothing, but emptying them then imports sympy, which takes longer than all of this.)
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         network = ARCHITECTURES[architecture]()
         network.head = head(network.feature_width)
-    return network.to(torch.float32).to_empty(device="cpu")
+    return network.to(torch.float32)
 
 
 def initialise(network: Network, generator: torch.Generator) -> None:

@@ -122,6 +122,20 @@ def test_neither_the_batch_nor_the_side_of_padding_changes_a_number(root, kind, 
         np.testing.assert_allclose(values, together[key], rtol=TOLERANCE, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize(
+    ("kind", "tower"), [*((k, None) for k in IMAGE), ("clip", "image"), ("siglip", "image")]
+)
+def test_an_image_by_itself_gives_what_it_gives_among_64(root, kind, tower):
+    model = repscape.load_model(f"hf:{saved(root, kind)}", tower=tower)
+    contents, poolings = images(64), ["mean", "max", "flatten"]
+    together = pooled(model, contents, model.layers(), poolings)
+    for place in (0, 17, 63):
+        alone = pooled(model, [contents[place]], model.layers(), poolings)
+        for key, values in alone.items():
+            among = together[key][place]
+            np.testing.assert_allclose(values[0], among, rtol=TOLERANCE, atol=TOLERANCE)
+
+
 @pytest.mark.parametrize("kind", ["gpt2", "t5", "vit", "resnet", "albert"])
 def test_a_pass_that_stops_early_gives_what_a_whole_one_gives(root, kind):
     model = repscape.load_model(f"hf:{saved(root, kind)}")

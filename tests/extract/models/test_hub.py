@@ -11,9 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import open_clip
 import pytest
+import sentence_transformers
+import timm
 from local_hub import COMMIT, black_hole, closed_port, hub
-from tiny_models import saved
+from safetensors.torch import save_file
+from tiny_models import OPEN_CLIP, saved
 
 import repscape
 from repscape.extract.encode import encode
@@ -42,12 +46,33 @@ def asked_of(endpoint: str, home: Path, *names: str) -> dict:
     return json.loads(done.stdout)
 
 
+def saved_for_others(root: Path, transformer: Path) -> dict[str, str]:
+    """Small models of the other libraries, as they save them; what is asked, and the revision."""
+    small = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 2}
+    network = timm.create_model("vit_tiny_patch16_224", **small)
+    timm.models.save_for_hf(network, root / "timm", model_args=small, safe_serialization=True)
+    encoder = sentence_transformers.SentenceTransformer(str(transformer), device="cpu")
+    encoder.save(str(root / "sentence"))
+    (root / "open_clip").mkdir()
+    (root / "open_clip" / "tiny-clip.json").write_text(json.dumps(OPEN_CLIP))
+    open_clip.add_model_config(root / "open_clip" / "tiny-clip.json")
+    state = open_clip.create_model("tiny-clip").state_dict()
+    contiguous = {name: one.contiguous() for name, one in state.items()}
+    save_file(contiguous, root / "open_clip" / "open_clip_model.safetensors")
+    return {
+        "loaded|timm:hf-hub:tiny/timm": COMMIT,
+        "loaded|sentence-transformers:tiny/sentence": COMMIT,
+        "loaded|open_clip:tiny-clip/tiny@text": f"{COMMIT} tiny-clip",
+    }
+
+
 @pytest.mark.slow
 def test_a_hub_that_answers_refuses_and_goes_away(tmp_path):
     root, home = tmp_path / "hub", tmp_path / "home"
     folder = saved(root, "gpt2")
     rows = encode(repscape.load_model(f"hf:{folder}", device="cpu"), ["the cat sat"], "block.0")
     loaded = [COMMIT, rows["block.0", "mean"].values.tolist()]
+    others = saved_for_others(root, folder)
     revision, model = "revision|hf:tiny/gpt2", "model|hf:tiny/gpt2"
     refused = {
         "revision|hf:gated/gpt2": "it is gated: accept its terms on the hub and log in",
@@ -62,8 +87,10 @@ def test_a_hub_that_answers_refuses_and_goes_away(tmp_path):
         first = asked_of(address, home, revision)
         assert first[revision] == COMMIT
         assert not [one for one in requests if "safetensors" in one]
-        found = asked_of(address, home, *refused, model)
+        found = asked_of(address, home, *refused, model, *others)
         assert found[model] == loaded
+    for name, stated in others.items():  # found by the name alone, and of the loaded model
+        assert found[name] == [stated, stated]
     for name, message in refused.items():
         kind = "UnreadableFileError" if name.startswith("data") else "UnavailableModelError"
         assert found[name]["error"] == kind

@@ -248,7 +248,7 @@ def test_models_whose_numbers_would_be_wrong_are_refused(tmp_path, make, message
 
 
 def test_a_tower_has_to_be_chosen(root):
-    with pytest.raises(InvalidParameterError, match="choose tower='image' or 'text'"):
+    with pytest.raises(InvalidParameterError, match=r"'image' or 'text' \(--model-option"):
         repscape.load_model(f"hf:{saved(root, 'clip')}")
     with pytest.raises(InvalidParameterError, match="tower='txt': did you mean 'text'"):
         repscape.load_model(f"hf:{saved(root, 'clip')}", tower="txt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,24 @@ def open_npy(
         name=f"npy:{files['samples'].name}",
         written=f"npy:{location}",
         ids=np.array(arrays["ids"]) if "ids" in arrays else np.arange(len(values)),
-        readers={modality: values},
+        readers={modality: _Rows(values)},
         find_revision=files_revision(files),
         split=split,
         labels=np.array(arrays["labels"]) if "labels" in arrays else None,
     )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Reads one sample; what is handed on is its own, and no part of the file."""
+
+    values: npt.NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, row: int) -> npt.NDArray[Any]:
+        return np.array(self.values[row])
 
 
 def _file(location: str) -> Path:

@@ -42,6 +42,7 @@ def choose_tower(model: Any, tower: str | None, written: str) -> Any:
     if tower not in towers:
         asked = "" if tower is None else f"tower={tower!r}: {did_you_mean(tower, towers)} "
         raise InvalidParameterError(
-            f"{asked}{written!r} has a tower for each modality: choose tower='image' or 'text'"
+            f"{asked}{written!r} has a tower for each modality: choose tower='image' or 'text' "
+            "(--model-option tower=image)"
         )
     return Tower(model, tower)

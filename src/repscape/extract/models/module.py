@@ -17,6 +17,7 @@ from repscape.extract.models.base import (
     chosen_device,
     model_source,
 )
+from repscape.extract.models.functions import described_function
 from repscape.extract.revision import digest_of_weights
 
 
@@ -80,7 +81,8 @@ def load(
     preprocess : callable, optional
         From the content of one sample to a tensor; by default an array is taken as it is.
     preprocessing : str, optional
-        What `preprocess` does, for the key: change it when the function changes.
+        What `preprocess` does, for the key. By default its name with a digest of its text and of
+        the values that it holds; change this when something else that it uses changes.
     modality : str
         What a sample is: `image`, `text`, `protein` or `array`.
     name, revision : str, optional
@@ -96,15 +98,12 @@ def load(
     if dtype is not None:
         module = module.to(chosen_dtype(dtype))
     function = as_is if preprocess is None else preprocess
-    described = (
-        f"{function.__module__}.{getattr(function, '__qualname__', type(function).__name__)}"
-    )
     return ModuleModel(
         name=name or type(module).__name__,
         revision=revision or digest_of_weights(module),
         modality=modality,
         module=module,
-        preprocessing=preprocessing or described,
+        preprocessing=preprocessing or described_function(function),
         device=placed,
         preprocess=function,
     )

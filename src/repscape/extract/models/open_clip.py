@@ -156,8 +156,8 @@ def load(
     library = import_extra("open_clip", "vision", f"the model {written!r}")
     if tower not in ("image", "text"):
         raise InvalidParameterError(
-            f"{written!r} has a tower for each modality: choose tower='image' or 'text', "
-            f"not {tower!r}"
+            f"{written!r} has a tower for each modality: choose tower='image' or 'text' "
+            f"(--model-option tower=image), not {tower!r}"
         )
     architecture, _, tag = name.partition("/")
     _check_names(library, architecture, tag, weights, pretrained, written)

@@ -1,6 +1,8 @@
 """Run a model on data, or read representations from files: one table of what there is now.
 
-The representations are artefacts of their own; the table says layer, pooling, key, n, d.
+The representations are artefacts of their own; the table says layer, pooling, key, n, d, and how
+deep in the network the layer lies (null where that is not known; tables that earlier versions
+left in a store have no such column, and what was computed from them stays valid).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from repscape.errors import InvalidRepresentationError, StudyError
+from repscape.extract.depth import relative_depth
 from repscape.extract.extract import extract
 from repscape.extract.models.base import load_model
 from repscape.hub import without_progress_bars
@@ -55,9 +58,10 @@ def run_extraction(store: Store, task: Task) -> None:
         model=arguments["model_name"],
         **({} if "load" not in arguments else {"model_revision": known["model_revision"]}),
     )
-    rows = [_row(rep) for rep in found.values()]
+    canonical = getattr(model, "aliases", ())
+    rows = [_row(rep, relative_depth(str(rep.origin.layer), canonical)) for rep in found.values()]
     seconds = round(time.perf_counter() - begin, 3)
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows).astype({"depth": "float64"})
     store.write_table(task.recipe, table, sizes_of(table), beside={"seconds": seconds})
 
 
@@ -77,8 +81,8 @@ def run_reading(store: Store, task: Task) -> None:
         )
         origin = replace(rep.origin, model=arguments["model_name"], layer=layer)
         stored = store.save_representation(recipe, replace(rep, origin=origin))
-        rows += [_row(stored, pooling) for pooling in known["poolings"]]
-    table = pd.DataFrame(rows)
+        rows += [_row(stored, None, pooling) for pooling in known["poolings"]]
+    table = pd.DataFrame(rows).astype({"depth": "float64"})
     store.write_table(task.recipe, table, sizes_of(table))
 
 
@@ -88,13 +92,14 @@ def sizes_of(table: pd.DataFrame) -> dict[str, Any]:
     return {"n": int(table["n"].max()), "widths": [int(d) for d in first["d"]]}
 
 
-def _row(rep: Representation, pooling: str | None = None) -> dict[str, Any]:
+def _row(rep: Representation, depth: float | None, pooling: str | None = None) -> dict[str, Any]:
     return {
         "layer": rep.origin.layer,
         "pooling": pooling or rep.origin.pooling,
         "rep_key": rep.key,
         "n": rep.n,
         "d": rep.d,
+        "depth": depth,
         "sample_digest": rep.sample_digest,
         "split": rep.origin.split,
     }

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from repscape.analysis.peak_and_labels import DIMENSION, LABELS, in_words, peak_and_labels
-from repscape.plots.arrangement import WITHIN_MODEL
 from repscape.plots.dimension_and_labels import dimension_and_labels, through_training
-from repscape.plots.layer_grids import layer_heatmaps
 from repscape.report.page import Headline, ReportTable, Section
 from repscape.report.words import listed, short_names
 from repscape.studies.steps.base import (
@@ -51,7 +49,7 @@ def claim_table(tables: Mapping[str, pd.DataFrame], options: Mapping[str, Any]) 
 
 
 def figures(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> dict[str, Figure]:
-    """Dimension above label overlap, checkpoints through training, layers against layers."""
+    """Dimension above label overlap, and checkpoints through training."""
     del options
     drawn: dict[str, Figure] = {}
     for data, geometry in _by_data(tables["geometry"]):
@@ -68,7 +66,7 @@ def figures(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> dict[str,
                 )
         if _has_checkpoints(geometry):
             drawn[f"training_{data}"] = through_training(geometry, [*dimensions, *overlaps])
-    return drawn | _layer_figures(tables)
+    return drawn
 
 
 def section(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> Part:
@@ -123,22 +121,6 @@ def _headlines(tested: pd.DataFrame) -> list[Headline]:
     ]
 
 
-def _layer_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
-    if "overlaps" not in tables:
-        return {}
-    drawn: dict[str, Figure] = {}
-    for data, overlaps in _by_data(tables["overlaps"]):
-        for measure, part in overlaps.groupby("measure", sort=False):
-            here = _last_steps(part, "_a")
-            models = list(dict.fromkeys(here["model_a"].astype(str)))
-            pairs = pd.DataFrame(
-                {"model_a": models, "model_b": models, "differs_in": WITHIN_MODEL}, dtype=object
-            )
-            name = f"layers_{data}_{str(measure).partition('[')[0]}"
-            drawn[name] = layer_heatmaps(here.reset_index(drop=True), pairs)
-    return drawn
-
-
 def _by_data(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     for data, part in table.groupby(table["data"].astype(str), sort=False):
         yield str(data), part.reset_index(drop=True)
@@ -182,7 +164,7 @@ ANALYSES.register(
 FIGURES.register(
     FigureStep(
         name="peak_and_labels",
-        summary="dimension above label overlap, checkpoints, layers against layers",
+        summary="dimension above label overlap, and checkpoints through training",
         draw=figures,
         needs=("geometry", "marks"),
     )

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from repscape.plots.arrangement import WITHIN_MODEL
 from repscape.plots.heatmap import heatmap
+from repscape.plots.layer_grids import layer_heatmaps
 from repscape.plots.profiles import imbalance_plane_figure, profile_figure, scale_figure
 from repscape.report.geometry import shared_section
 from repscape.report.page import Section
@@ -47,10 +49,20 @@ def figures(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> dict[str,
         for measure, rows in part.groupby("measure", sort=False):
             name = f"layers_{str(measure).partition('[')[0]}{suffix}"
             directed = rows["kind"].iloc[0] == "distance"
-            drawn[name] = heatmap(rows, by="rep", symmetric=not directed)
+            drawn[name] = _between_layers(rows, symmetric=not directed)
             if directed:
                 drawn[f"{name}_plane"] = imbalance_plane_figure(rows)
     return drawn
+
+
+def _between_layers(rows: pd.DataFrame, symmetric: bool) -> Figure:
+    """Layers against layers: a panel for each model, unless models are compared with others."""
+    models = list(dict.fromkeys(rows["model_a"].astype(str)))
+    apart = (rows["model_a"].astype(str) != rows["model_b"].astype(str)).any()
+    if apart or (len(models) == 1 and not symmetric):
+        return heatmap(rows, by="rep", symmetric=symmetric)
+    within = {"model_a": models, "model_b": models, "differs_in": WITHIN_MODEL}
+    return layer_heatmaps(rows, pd.DataFrame(within, dtype=object), symmetric=symmetric)
 
 
 def sections(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> Part:

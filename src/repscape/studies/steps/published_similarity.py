@@ -106,9 +106,9 @@ def wide_table(tables: Mapping[str, pd.DataFrame], options: Mapping[str, Any]) -
 
 
 def depth_table(tables: Mapping[str, pd.DataFrame], options: Mapping[str, Any]) -> pd.DataFrame:
-    """Scores layer by layer, of those compared."""
+    """Scores layer by layer, at their depth in the networks."""
     del options
-    return by_depth.scores_by_depth(_symmetric(tables["scores"]))
+    return by_depth.scores_by_depth(_symmetric(tables["scores"]), tables["representations"])
 
 
 def figures(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> dict[str, Figure]:
@@ -205,14 +205,25 @@ def _depth_in_words(depths: pd.DataFrame) -> list[str]:
     if depths.empty or depths["place"].nunique() < 2:
         return []
     measure = depths["measure"].iloc[0]
+    first, last = depths["place"].min(), depths["place"].max()
     parts = []
     for data, rows in depths[depths["measure"] == measure].groupby("data", sort=False):
         ordered = rows.sort_values("place")
         parts.append(f"{ordered['mean'].iloc[0]:.2f} to {ordered['mean'].iloc[-1]:.2f} ({data})")
     return [
-        f"From the first of the layers to the last the mean of `{measure}` over pairs of models "
-        f"goes from {' and from '.join(parts)}."
+        f"From the first of the layers{_at(depths, first)} to the last{_at(depths, last)} the mean "
+        f"of `{measure}` over pairs of models goes from {' and from '.join(parts)}."
     ]
+
+
+def _at(depths: pd.DataFrame, place: int) -> str:
+    """At which depth the layers of a place lie, if that is known."""
+    here = depths[depths["place"] == place]
+    if here["depth"].isna().any():
+        return ""
+    low, high = here["depth_low"].min(), here["depth_high"].max()
+    span = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
+    return f" (relative depth {span})"
 
 
 def _last_layers(scores: pd.DataFrame) -> pd.DataFrame:
@@ -263,10 +274,10 @@ ANALYSES.register(
 ANALYSES.register(
     Analysis(
         name="scores_by_depth",
-        summary="mean scores of models, layer by layer",
-        version=2,
+        summary="mean scores of models, layer by layer, and how deep the layers lie",
+        version=3,
         run=f"{__name__}:depth_table",
-        needs=("scores",),
+        needs=("scores", "representations"),
     )
 )
 FIGURES.register(
