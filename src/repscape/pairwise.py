@@ -179,7 +179,9 @@ def _score_block(
 ) -> list[list[Outcome]]:
     needed = {index for part in pairs for pair in part for index in pair}
     states_bytes = sum(_state_bytes(measures, values[index]) for index in needed)
-    preparation = _Preparation(measures, values, labels, Spare(memory_limit - states_bytes))
+    spare = Spare(memory_limit - states_bytes)
+    # What the sweep will hold is free while the states are prepared.
+    preparation = _Preparation(measures, values, labels, spare, memory_limit)
     todo = [
         Prepared.of(measure, part, partial(preparation.state, measure))
         for measure, part in zip(measures, pairs, strict=True)
@@ -232,10 +234,16 @@ class _Preparation:
     """The prepared states of several measures; what they have in common is formed once."""
 
     def __init__(
-        self, measures: Sequence[Measure[Any]], values: Values, labels: Labels, spare: Spare
+        self,
+        measures: Sequence[Measure[Any]],
+        values: Values,
+        labels: Labels,
+        spare: Spare,
+        working: int,
     ) -> None:
         self.measures = measures
         self.spare = spare
+        self.working = working
         self.values = values
         self.labels = labels
         self._transformed: dict[Hashable, torch.Tensor | RepscapeError] = {}
@@ -267,7 +275,7 @@ class _Preparation:
             able = [m.core.shared for m in same if m.declared.minimum_n <= x.shape[0]]
             largest = max((shared for shared in able if shared), key=lambda shared: shared.size)
             # A reason why there is none is not kept: each measure finds its own.
-            self._formed[key] = largest.form(x)
+            self._formed[key] = largest.form(x, self.working)
         return self._formed[key]
 
     def _transform(

@@ -155,3 +155,16 @@ def test_binned_ranks_of_values_of_both_signs():
     above = np.triu_indices(300, 1)
     wanted = rankdata(matrix.numpy()[above])
     assert np.corrcoef(binned(matrix).numpy()[above], wanted)[0, 1] == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_ranks_by_the_compiled_loop_are_those_of_tensors(dtype, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    tied = torch.randint(0, 50, (2000,), generator=generator)
+    values = torch.cat([torch.randn(3000, generator=generator), tied]).to(dtype)
+    monkeypatch.setattr(module, "_COMPILED_ROWS", 10**6)
+    by_tensors = module._ranks_of(values.clone())
+    monkeypatch.setattr(module, "_COMPILED_ROWS", 1)
+    compiled = module._ranks_of(values.clone())
+    assert torch.equal(compiled, by_tensors)
+    assert compiled.tolist() == rankdata(values.numpy()).tolist()

@@ -179,34 +179,49 @@ def test_new_features_beside_a_length_like_the_old_ones_are_an_error(module, sha
 class TimeFirst(nn.Module):
     """An old transformer: inside, time comes before the samples."""
 
-    def __init__(self):
+    def __init__(self, attention):
         super().__init__()
-        self.attention = nn.MultiheadAttention(8, 2, batch_first=False)
+        self.embed = nn.Linear(8, 8)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=False) if attention else None
+        self.norm = nn.LayerNorm(8)
+        self.mix = nn.Linear(8, 8)
         self.block = nn.Identity()
         self.last = nn.Identity()
 
     def forward(self, x):
-        y = x.transpose(0, 1)
-        y = self.block(self.attention(y, y, y)[0])
+        y = self.embed(x).transpose(0, 1)
+        if self.attention is not None:
+            y = y + self.attention(y, y, y)[0]
+        y = self.block(y + torch.relu(self.mix(self.norm(y))))
         return self.last(y.transpose(0, 1))
 
 
-def test_time_before_samples_is_never_pooled_as_if_it_were_not():
+@pytest.mark.parametrize("attention", [True, False])
+@pytest.mark.parametrize("samples", [4, 5, 8])
+def test_time_before_samples_is_seen_also_where_they_are_as_many(attention, samples):
+    """Five tokens of eight features."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        module = TimeFirst()
-    contents = images(4, 5, 8)
-    x = whole(module, contents)
-    np.testing.assert_allclose(pooled(module, contents), x.mean(1), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(
-        pooled(module, contents, "attention"), x.mean(1), rtol=1e-5, atol=1e-6
-    )
+        module = TimeFirst(attention)
+    x = torch.from_numpy(np.stack(images(samples, 5, 8)))
+    seen = {}
+    for name in ("norm", "mix", "block"):
+        module.get_submodule(name).register_forward_hook(
+            lambda _, __, out, name=name: seen.__setitem__(name, out.detach())
+        )
+    expected = whole(module, list(x.numpy())).mean(1)
+    reps = repscape.extract(module, [(range(samples), x)], [*seen, "last"], ["mean", "none"])
+    for layer in ("block", "last"):
+        np.testing.assert_allclose(reps[f"{layer}[mean]"].values, expected, rtol=1e-5, atol=1e-6)
+    for layer in ("norm", "mix"):
+        rows = seen[layer].transpose(0, 1).reshape(-1, 8).numpy()
+        assert np.array_equal(reps[f"{layer}[none]"].values, rows)
+
+
+def test_where_neither_time_nor_samples_are_known_squares_are_an_error():
+    module = Then(lambda x: torch.einsum("ntd,td->tnd", x, torch.ones(5, 8)), nn.Identity())
     with pytest.raises(InvalidRepresentationError, match="its first axis must be the samples"):
-        pooled(module, contents, "block")
-    same = images(5, 5, 8)  # five samples of five tokens: nothing tells time from samples
-    with pytest.raises(InvalidRepresentationError, match="axes cannot be told apart"):
-        pooled(module, same, "block")
-    assert pooled(module, same, "attention").shape == (5, 8)
+        pooled(module, images(4, 5, 8))
 
 
 def test_a_recurrent_layer_gives_its_states():

@@ -36,9 +36,9 @@ def test_one_table_for_each_metric_and_transform(monkeypatch):
     made: Counter[tuple[int, str]] = Counter()
     search = neighbour_family.neighbours
 
-    def counted(x, k, metric):
+    def counted(x, k, metric, limit):
         made[k, metric] += 1
-        return search(x, k, metric)
+        return search(x, k, metric, limit)
 
     monkeypatch.setattr(neighbour_family, "neighbours", counted)
     similarity_matrix(values(), [*MEASURES, TOO_MANY])

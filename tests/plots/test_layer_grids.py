@@ -62,6 +62,8 @@ def test_a_layer_with_itself_is_no_missing_score() -> None:
     table = synthetic()
     table = table[(table["measure"] == SIMILARITY) & (table["model_a"] == "mlp-simclr-s1")]
     table = table[table["model_b"] == "mlp-simclr-s1"]
+    table = table[table["layer_a"] != table["layer_b"]]
+    assert len(table)
     within = pd.DataFrame(
         [("mlp-simclr-s1", "mlp-simclr-s1", WITHIN_MODEL)],
         columns=["model_a", "model_b", "differs_in"],

@@ -105,6 +105,18 @@ def test_curves_over_scales(table):
     assert {"2", "4", "8"} <= set(labels)
 
 
+def test_names_of_layers_beside_a_curve_are_whole_and_name_one_model_never(table):
+    long = table.assign(rep=table["rep"].str.replace("a:", "a:transformer.blocks.input_norm."))
+    one = long[long["model"] == "a"]
+    figures = [scale_figure(long, GRIDE), scale_figure(one, GRIDE)]
+    for figure in figures:
+        figure.draw_without_rendering()
+        edges = [legend.get_window_extent().x1 for legend in figure.axes[1].artists]
+        assert max(edges) <= figure.bbox.x1
+    legend = figures[1].axes[1].artists[0]
+    assert legend.get_texts()[0].get_text() == "transformer.blocks.input_norm.0"
+
+
 def test_what_cannot_be_drawn_is_refused(table):
     with pytest.raises(InvalidParameterError, match="choose one of"):
         profile_figure(table)

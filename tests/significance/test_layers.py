@@ -82,3 +82,14 @@ def test_bad_input() -> None:
     broken[3, 1] = np.nan
     with pytest.raises(NonFiniteError, match=r"y\[b0\].*row 3, feature 1"):
         compare_layers(a, {"b0": broken}, "cka")
+
+
+def test_layers_counted_in_parts_are_as_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shared neighbours are counted for some layers at a time; here for one."""
+    from repscape.compute import permuted_pairs
+
+    a, b = models()
+    whole = compare_layers(a, b, "mutual_knn", n_permutations=19).table
+    monkeypatch.setattr(permuted_pairs, "_COUNTS", 1)
+    parts = compare_layers(a, b, "mutual_knn", n_permutations=19).table
+    assert parts.equals(whole)

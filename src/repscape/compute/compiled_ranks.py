@@ -39,6 +39,21 @@ def count_up_to(
 
 
 @njit(nogil=True, cache=True)
+def rank_ordered(ordered: Floats, order: Integers, out: Floats) -> None:
+    """Write to out[order[p]] the average rank, from 1, of every ordered[p], which ascend."""
+    count = len(ordered)
+    first = 0
+    while first < count:
+        last = first
+        while last + 1 < count and ordered[last + 1] == ordered[first]:
+            last += 1
+        rank = (first + last) / 2.0 + 1.0
+        for place in range(first, last + 1):
+            out[order[place]] = rank
+        first = last + 1
+
+
+@njit(nogil=True, cache=True)
 def collect_between(
     products: Floats,
     step: int,

@@ -24,7 +24,8 @@ Metric = Literal["euclidean", "cosine"]
 LANES = 32
 """How many partial sums a sum has; part of the definition."""
 TENSOR_ELEMENTS = 2**21
-"""How many float64 values of rows the tensor route holds at a time (16 MiB)."""
+CPU_ELEMENTS = 2**17
+"""How many values of either side the tensor route takes at a time, on the CPU as fit a cache."""
 SMALLEST_SQUARED_NORM = 2.0**-500
 """Below this √(s_i s_j) may underflow."""
 
@@ -81,7 +82,8 @@ class ExactDistances:
             arrays = (self.x.numpy(), left.numpy(), right.numpy(), differences, out.numpy())
             in_ranges(pair_sums, len(left), *arrays)
             return out
-        for block in row_blocks(len(left), max(1, TENSOR_ELEMENTS // self.x.shape[1])):
+        elements = CPU_ELEMENTS if self.x.device.type == "cpu" else TENSOR_ELEMENTS
+        for block in row_blocks(len(left), max(1, elements // self.x.shape[1])):
             a, b = self.x[left[block]].double(), self.x[right[block]].double()
             terms = a.sub_(b).square_() if differences else a.mul_(b)
             out[block] = _lane_sums(terms)

@@ -36,6 +36,8 @@ _WIDE = 192
 _SUMS_BYTES = 2**26
 _BITS = 63
 """Representations whose neighbours one table holds, a bit each."""
+_COUNTS = 2**20
+"""Counts of shared neighbours that are taken at a time, 8 MiB."""
 
 
 def together(pairs: Pairs) -> bool:
@@ -228,17 +230,18 @@ def permuted_pair_overlaps(
     place = {index: position for position, index in enumerate(right)}
     left = sorted({a for a, _ in pairs})
     row = {index: position for position, index in enumerate(left)}
-    near = torch.stack([neighbours[index] for index in left]).numpy()
     counts = torch.zeros(len(orders), len(left), len(right), dtype=torch.int64)
     n = neighbours[0].shape[0]
     for block in row_blocks(len(right), _BITS):
         table = mapped_empty((n, n), torch.int64).zero_()
         for bit, index in enumerate(right[block]):
             table.scatter_add_(1, neighbours[index].long(), _full(neighbours[index], 1 << bit))
-        found = torch.zeros(len(orders), len(left), _BITS, dtype=torch.int64)
-        arrays = (near, table.numpy(), orders.numpy(), found.numpy())
-        in_ranges(count_shared_neighbours, len(orders), *arrays)
-        counts[:, :, block] = found[:, :, : block.stop - block.start]
+        for some in row_blocks(len(left), max(1, _COUNTS // (len(orders) * _BITS))):
+            near = torch.stack([neighbours[index] for index in left[some]])
+            found = torch.zeros(len(orders), len(near), _BITS, dtype=torch.int64)
+            arrays = (near, table, orders, found)
+            in_ranges(count_shared_neighbours, len(orders), *(array.numpy() for array in arrays))
+            counts[:, some, block] = found[:, :, : block.stop - block.start]
     return torch.stack([counts[:, row[a], place[b]] for a, b in pairs])
 
 

@@ -8,11 +8,12 @@ quantiles and refined until the stated bound on a Spearman correlation holds.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 
-from repscape.compute.mapped import mapped_empty
+from repscape.compute.mapped import mapped_empty, return_freed
 from repscape.compute.order import (
     KEPT_VALUES,
     SAMPLED_ROWS,
@@ -36,6 +37,8 @@ EXACT_RANK_ROWS = 4096
 RANK_BINS = 2**17
 RANK_ERROR = 1e-4
 """Beyond `EXACT_RANK_ROWS`: the most by which binning may change a Spearman correlation."""
+_COMPILED_ROWS = 512
+"""With fewer, tensors are faster than loading compiled code, and what they hold is small."""
 
 _NOISE_BITS = {torch.float64: (torch.int64, 12), torch.float32: (torch.int32, 6)}
 """The integers that hold the bits of a float, and how many of its last bits are rounding."""
@@ -97,8 +100,22 @@ def condensed(distance: DistanceTile, n: int) -> torch.Tensor:
     """The settled entries above the diagonal, row by row: (n(n-1)/2,)."""
     everything = slice(0, n)
     whole = distance(everything, everything)
-    above = torch.ones(n, n, dtype=torch.bool, device=whole.device).triu_(1)
-    return settle(whole[above])
+    entries = whole.new_empty(n * (n - 1) // 2)
+    for row, part in _rows_above(entries, n):
+        part.copy_(whole[row, row + 1 :])
+    return settle(entries)
+
+
+def _rows_above(entries: torch.Tensor, n: int) -> Iterator[tuple[int, torch.Tensor]]:
+    """Each row but the last, and its part of the entries above the diagonal.
+
+    Rows are copied without the positions of all entries, which would take four matrices.
+    """
+    start = 0
+    for row in range(n - 1):
+        stop = start + n - 1 - row
+        yield row, entries[start:stop]
+        start = stop
 
 
 def average_ranks(distance: DistanceTile, n: int) -> torch.Tensor:
@@ -106,14 +123,31 @@ def average_ranks(distance: DistanceTile, n: int) -> torch.Tensor:
 
     For n ≤ `EXACT_RANK_ROWS`; symmetric, with a zero diagonal.
     """
-    values, order = condensed(distance, n).sort()
-    _, inverse, counts = torch.unique_consecutive(values, return_inverse=True, return_counts=True)
+    of_pair = _ranks_of(condensed(distance, n))
+    found = mapped_empty((n, n), torch.float32, of_pair.device)
+    for row, part in _rows_above(of_pair, n):
+        found[row, row + 1 :] = part
+        found[row + 1 :, row] = part
+    found.fill_diagonal_(0.0)
+    del of_pair, part
+    if n >= _COMPILED_ROWS:
+        return_freed()
+    return found
+
+
+def _ranks_of(values: torch.Tensor) -> torch.Tensor:
+    """The average rank of each value, (m,) float32."""
+    ordered, order = values.sort()
+    if values.device.type == "cpu" and 2 * len(values) >= _COMPILED_ROWS**2:
+        from repscape.compute.compiled_ranks import rank_ordered
+
+        rank_ordered(ordered.numpy(), order.numpy(), values.numpy())
+        return values.float()
+    _, inverse, counts = torch.unique_consecutive(ordered, return_inverse=True, return_counts=True)
     mean_rank = counts.cumsum(0).double() - (counts.double() - 1.0) / 2.0
-    of_pair = torch.empty(len(values), dtype=torch.float32, device=values.device)
-    of_pair[order] = mean_rank[inverse].float()
-    ranks = torch.zeros(n, n, dtype=torch.float32, device=values.device)
-    ranks[torch.ones(n, n, dtype=torch.bool, device=values.device).triu_(1)] = of_pair
-    return torch.add(ranks, ranks.T, out=mapped_empty((n, n), torch.float32, ranks.device))
+    ranks = torch.empty(len(values), dtype=torch.float32, device=values.device)
+    ranks[order] = mean_rank[inverse].float()
+    return ranks
 
 
 class BinnedRanks:

@@ -105,8 +105,8 @@ def find_export(
     Names are compared without regard to case and to `/`, `\\`, `_` against `-`; of a model, what
     follows the organisation is enough.
 
-    Raises `UnreadableFileError` if there is none, or several; the message lists what there is,
-    and the folders whose description cannot be read.
+    Raises `UnreadableFileError` if there is none, or several; the message lists what there is on
+    this data set, and how many folders have a description that cannot be read.
     """
     named, unreadable = [], []
     for folder in find_exports(root, containing):
@@ -130,8 +130,11 @@ def find_export(
             f"{root}: {len(found)} folders hold {model!r} on {data!r} ({listed}): say more of the "
             "model's name, or move one away"
         )
-    there = ", ".join(f"{m} on {d}" for _, m, d in named) or "none"
-    broken = "".join(f"; {problem}" for problem in unreadable)
+    on_it = [one for one in named if _comparable(one[2]) == _comparable(data)]
+    there = ", ".join(f"{m} on {d}" for _, m, d in on_it or named) or "none"
+    broken = "".join(f"; {problem}" for problem in unreadable[:1])
+    if len(unreadable) > 1:
+        broken += f", and so in {len(unreadable) - 1} more"
     raise UnreadableFileError(
         f"{root}: no export of {model!r} on {data!r}; there are: {there}{broken}"
     )

@@ -21,6 +21,8 @@ IMAGE_NAMES = ("image", "img", "jpg", "png", "webp")
 _LABELS = (*LABEL_NAMES, "class", "target")
 _SCALARS = (str, bool, int, float, np.generic)
 _NONE = ""
+_SHORT_TEXT = 200
+"""Characters; an array of text takes as much for every cell as the longest needs."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class SampleColumns:
     label : str, optional
         By default `label`, `labels`, `class` or `target`; `label=""` means none.
     columns : sequence of str (or text with commas), optional
-        The metadata that travels along; by default all other columns of numbers and short text.
+        The metadata that travels along; by default all other columns of numbers, and of text of
+        up to 200 characters.
     """
 
     column: str | None = None
@@ -302,7 +305,10 @@ def _metadata(
 
 
 def _are_scalars(cells: Sequence[Any]) -> bool:
-    return all(cell is None or isinstance(cell, _SCALARS) for cell in cells)
+    """Whether they are numbers or short text, which travel along unless others are named."""
+    return all(cell is None or isinstance(cell, _SCALARS) for cell in cells) and not any(
+        isinstance(cell, str) and len(cell) > _SHORT_TEXT for cell in cells
+    )
 
 
 def _said(cell: Any) -> str:

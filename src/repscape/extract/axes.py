@@ -1,16 +1,17 @@
-"""Where the features of every tensor of a forward pass lie, followed from operation to operation.
+"""Which axes of the tensors of a forward pass are features and samples, operation by operation.
 
-A layer of torch's own says which axis of its output holds the features. What happens to that
-axis afterwards is read off the operations themselves: a permutation moves it, sums and other
-element by element operations keep it, a reshape keeps it where the axes before or after it stay.
-So a module that turns a tensor around is seen to do so, also where two axes have one length.
-What is not known to keep the axes loses them: then nothing is said about its result.
+A layer of torch's own says which axis of its output holds the features; the samples are the first
+axis of what goes into the network. What happens to an axis afterwards is read off the operations
+themselves: a permutation moves it, sums and other element by element operations keep it, a reshape
+keeps it where the axes before or after it stay. So a module that turns a tensor around is seen to
+do so, also where two axes have one length. What is not known to keep an axis loses it: then nothing
+is said about its result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -32,24 +33,27 @@ _KEEP = frozenset(
 )
 """Operations whose result has the axes of what they are given, where it has as many."""
 _VIEWS = frozenset(("view", "_unsafe_view", "reshape", "_reshape_alias"))
+_POINTWISE = frozenset(("cat", "where"))
 _FEATURES_LAST = frozenset(("mm", "addmm", "embedding", "linear"))
 _FEATURES_SECOND = frozenset(("convolution", "_convolution", "cudnn_convolution"))
 
 
-class FeatureAxes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lacks types here
-    """While it is entered, notes for every tensor which of its axes holds the features."""
+_Known: TypeAlias = MutableMapping[torch.Tensor, int]
+
+
+class Axes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lacks types here
+    """While it is entered, notes for every tensor where its features and samples are.
+
+    Attributes
+    ----------
+    features, samples : mapping of tensor to int
+        The axis, counted from 0, as far as it is known.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch lacks types here
-        self._axes: MutableMapping[torch.Tensor, int] = WeakTensorKeyDictionary()
-
-    def axis(self, tensor: torch.Tensor) -> int | None:
-        """The axis of the features, counted from 0, or None if that is not known."""
-        return self._axes.get(tensor)
-
-    def know(self, tensor: torch.Tensor, axis: int) -> None:
-        """Note that the features of a tensor lie in this axis."""
-        self._axes[tensor] = axis % tensor.ndim
+        self.features: _Known = WeakTensorKeyDictionary()
+        self.samples: _Known = WeakTensorKeyDictionary()
 
     def __torch_dispatch__(
         self,
@@ -58,39 +62,52 @@ class FeatureAxes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Run one operation, and note where the features of its result are."""
+        """Run one operation, and note where the axes of its result are."""
         result = func(*args, **(kwargs or {}))
+        name = func._schema.name.partition("::")[2]
+        pointwise = torch.Tag.pointwise in func.tags or name in _POINTWISE
         for one in result if isinstance(result, tuple | list) else (result,):
             if isinstance(one, torch.Tensor) and one.layout == torch.strided and one.ndim > 1:
-                axis = self._followed(func, args, one)
-                if axis is None:
-                    self._axes.pop(one, None)
-                else:
-                    self._axes[one] = axis
+                begun = _features_of(name, one), _samples_of(name, args, self.samples)
+                for known, axis in zip((self.features, self.samples), begun, strict=True):
+                    if axis is None:
+                        axis = _followed(name, pointwise, args, one, known)
+                    if axis is None:
+                        known.pop(one, None)
+                    else:
+                        known[one] = axis
         return result
 
-    def _followed(self, func: Any, args: Sequence[Any], result: torch.Tensor) -> int | None:
-        name = func._schema.name.partition("::")[2]
-        if name in _FEATURES_LAST:
-            return result.ndim - 1
-        if name in _FEATURES_SECOND:
-            return 1
-        if torch.Tag.pointwise in func.tags or name in ("cat", "where"):
-            return self._agreed(_tensors(args), result)
-        given = args[0] if args else None
-        if not isinstance(given, torch.Tensor) or (axis := self.axis(given)) is None:
-            return None
-        if name in _VIEWS:
-            return _reshaped(given.shape, result.shape, axis)
-        if name in _KEEP:
-            return axis if given.ndim == result.ndim else None
-        moved = _MOVES.get(name)
-        return None if moved is None else moved(axis, given.ndim, args[1:])
 
-    def _agreed(self, given: Sequence[torch.Tensor], result: torch.Tensor) -> int | None:
-        """The axis that all operands of as many axes agree upon, as far as it is known of them."""
-        known = {self.axis(one) for one in given if one.ndim == result.ndim} - {None}
-        return known.pop() if len(known) == 1 else None
+def _features_of(name: str, result: torch.Tensor) -> int | None:
+    """The features of an operation that makes new ones."""
+    return result.ndim - 1 if name in _FEATURES_LAST else 1 if name in _FEATURES_SECOND else None
+
+
+def _samples_of(name: str, args: Sequence[Any], known: _Known) -> int | None:
+    """The samples of an operation that makes new features, and leaves the others alone."""
+    given = {"mm": 0, "addmm": 1, "linear": 0, "embedding": 1}
+    given |= dict.fromkeys(_FEATURES_SECOND, 0)
+    return known.get(args[given[name]]) if name in given else None
+
+
+def _followed(
+    name: str, pointwise: bool, args: Sequence[Any], result: torch.Tensor, known: _Known
+) -> int | None:
+    """Where an axis is after an operation, if it is known where it was."""
+    if pointwise:
+        operands = [one for one in _tensors(args) if one.ndim == result.ndim]
+        agreed = {known.get(one) for one in operands} - {None}
+        return agreed.pop() if len(agreed) == 1 else None
+    given = args[0] if args else None
+    if not isinstance(given, torch.Tensor) or (axis := known.get(given)) is None:
+        return None
+    if name in _VIEWS:
+        return _reshaped(given.shape, result.shape, axis)
+    if name in _KEEP:
+        return axis if given.ndim == result.ndim else None
+    moved = _MOVES.get(name)
+    return None if moved is None else moved(axis, given.ndim, args[1:])
 
 
 def _tensors(args: Sequence[Any]) -> list[torch.Tensor]:

@@ -63,6 +63,8 @@ class CallRecorder:
         """Run one whole forward pass; return all calls in the order in which they ended."""
         layouts = LayoutReader(self._module)
         learning = _Learning(self._selection, receive, layouts)
+        for tensor in _all_tensors(inputs):
+            layouts.axes.samples[tensor] = 0
         with layouts.axes:
             self._forward(inputs, learning)
         return Trace(tuple(learning.outputs))
@@ -105,11 +107,13 @@ class CallRecorder:
     def _before(self, name: str, part: torch.nn.Module, args: Any, kwargs: Any) -> None:
         if self._pass is not None:
             given = first_tensor(args)
-            self._pass.ended(name + INPUT, first_tensor(kwargs) if given is None else given, None)
+            self._pass.ended(
+                name + INPUT, first_tensor(kwargs) if given is None else given, None, None
+            )
 
     def _after(self, name: str, part: torch.nn.Module, args: Any, output: Any) -> None:
         if self._pass is not None:
-            self._pass.ended(name, output, part)
+            self._pass.ended(name, output, part, first_tensor(args))
 
 
 class _Learning:
@@ -122,11 +126,17 @@ class _Learning:
         self._layouts = layouts
         self._counts: Counter[str] = Counter()
 
-    def ended(self, name: str, output: Any, part: torch.nn.Module | None) -> None:
+    def ended(
+        self,
+        name: str,
+        output: Any,
+        part: torch.nn.Module | None,
+        given: torch.Tensor | None,
+    ) -> None:
         call = Call(name, self._counts[name])
         self._counts[name] += 1
         tensor = first_tensor(output)
-        layout: Layout = "last" if tensor is None else self._layouts.read(tensor, part)
+        layout: Layout = "last" if tensor is None else self._layouts.read(tensor, part, given)
         self.outputs.append(TracedOutput.of(call, tensor, layout))
         if self._selection.wants(call):
             self._receive(call, _tensor(call, output), layout)
@@ -148,7 +158,13 @@ class _Following:
         self._calls = calls
         self._counts: Counter[str] = Counter()
 
-    def ended(self, name: str, output: Any, part: torch.nn.Module | None) -> None:
+    def ended(
+        self,
+        name: str,
+        output: Any,
+        part: torch.nn.Module | None,
+        given: torch.Tensor | None,
+    ) -> None:
         call = Call(name, self._counts[name])
         self._counts[name] += 1
         if call in self.missing:
@@ -171,6 +187,11 @@ def _tensor(call: Call, output: Any) -> torch.Tensor:
             "inside it, or the one after it"
         )
     return tensor
+
+
+def _all_tensors(inputs: Any) -> list[torch.Tensor]:
+    whole = [inputs, *_items(inputs)]
+    return [one for one in whole if isinstance(one, torch.Tensor) and one.ndim > 0]
 
 
 def first_tensor(output: Any) -> torch.Tensor | None:

@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import nn
 
-from repscape.extract.axes import FeatureAxes
+from repscape.extract.axes import Axes
 
 Layout: TypeAlias = Literal["last", "first", "unclear", "sequence_first"]
 
@@ -55,32 +55,44 @@ class LayoutReader:
     """Reads the layout of every output of one forward pass, in the order of their ends."""
 
     def __init__(self, module: nn.Module) -> None:
-        self.axes = FeatureAxes()
+        self.axes = Axes()
         """To be entered around the forward pass."""
         self._known: list[_Known] = []
         self._kinds: set[tuple[bool, Layout]] = set()
         self._any_sequence_first = any(map(_is_sequence_first, module.modules()))
 
-    def read(self, output: torch.Tensor, part: nn.Module | None) -> Layout:
-        """The layout of an output of `part` (None for what goes into a module)."""
+    def read(
+        self, output: torch.Tensor, part: nn.Module | None, given: torch.Tensor | None = None
+    ) -> Layout:
+        """The layout of an output of `part`, which was given `given`.
+
+        `part` is None for what goes into a module.
+        """
         if output.is_nested or output.ndim < _FEWEST_AXES:
             return "last"
-        if part is not None and output.ndim == _FEWEST_AXES and _is_sequence_first(part):
-            self.axes.know(output, -1)
-            return "sequence_first"
         own = None if part is None else _own_layout(part, output)
         if own is not None:
-            self._known = [_Known(own, tuple(output.shape)), *self._known[: _REMEMBERED - 1]]
-            self._kinds.add((output.ndim == _FEWEST_AXES, own))
-            self.axes.know(output, 1 if own == "first" else -1)
-            return own
+            self._learn(own, output, given)
+        samples, features = self.axes.samples.get(output), self.axes.features.get(output)
         square = output.ndim == _FEWEST_AXES and output.shape[0] == output.shape[1]
-        if self._any_sequence_first and square:
+        if samples is None and self._any_sequence_first and square:
             return "unclear"
-        axis = self.axes.axis(output)
-        if axis is not None:
-            return "last" if axis == output.ndim - 1 else "first" if axis == 1 else "unclear"
-        return self._inferred(output)
+        if samples:
+            return "sequence_first" if (output.ndim, samples, features) == (3, 1, 2) else "unclear"
+        if features is None:
+            return self._inferred(output)
+        return "last" if features == output.ndim - 1 else "first" if features == 1 else "unclear"
+
+    def _learn(self, own: Layout, output: torch.Tensor, given: torch.Tensor | None) -> None:
+        """Note what a layer of torch's own says."""
+        self.axes.features[output] = 1 if own == "first" else output.ndim - 1
+        if own == "sequence_first":
+            self.axes.samples[output] = 1
+            return
+        if given is not None and (samples := self.axes.samples.get(given)) is not None:
+            self.axes.samples[output] = samples
+        self._known = [_Known(own, tuple(output.shape)), *self._known[: _REMEMBERED - 1]]
+        self._kinds.add((output.ndim == _FEWEST_AXES, own))
 
     def _inferred(self, output: torch.Tensor) -> Layout:
         for place, known in enumerate(self._known):
@@ -102,6 +114,8 @@ class LayoutReader:
 
 
 def _own_layout(part: nn.Module, output: torch.Tensor) -> Layout | None:
+    if output.ndim == _FEWEST_AXES and _is_sequence_first(part):
+        return "sequence_first"
     if isinstance(part, _FIRST):
         return "first"
     if isinstance(part, _LAST) or type(part) is nn.LayerNorm or _is_conv1d_of_gpt2(part):

@@ -117,8 +117,11 @@ class Shared(Protocol):
     def size(self) -> int:
         """Of those with equal keys the largest is formed."""
 
-    def form(self, x: torch.Tensor) -> Any:
-        """Form it for the values of one representation; raises as `prepare` does."""
+    def form(self, x: torch.Tensor, memory_limit: int = ...) -> Any:
+        """Form it for the values of one representation; raises as `prepare` does.
+
+        What is held meanwhile keeps to the limit; raises `MemoryLimitError` where it cannot.
+        """
 
     def bytes(self, n: int) -> int:
         """About how many bytes it takes for n samples."""

@@ -10,7 +10,7 @@ import torch
 from typing_extensions import override
 
 from repscape.compute.arrays import check_not_constant
-from repscape.compute.neighbours import NeighbourTable, neighbours
+from repscape.compute.neighbours import DEFAULT_MEMORY_LIMIT, NeighbourTable, neighbours
 from repscape.errors import UndefinedScoreError
 from repscape.measures.base import Measure, MeasureSpec
 from repscape.registry import Citation, parameter
@@ -43,10 +43,12 @@ class SharedTable:
         """By metric: a larger table serves a smaller k."""
         return "neighbours", self.metric
 
-    def form(self, x: torch.Tensor) -> NeighbourTable:
-        """Search the neighbours of all rows of x."""
+    def form(
+        self, x: torch.Tensor, memory_limit: str | float = DEFAULT_MEMORY_LIMIT
+    ) -> NeighbourTable:
+        """Search the neighbours of all rows of x, holding no more than the limit beside them."""
         check_directions(x, self.metric)
-        return neighbours(x, self.size, self.metric)
+        return neighbours(x, self.size, self.metric, memory_limit)
 
     def bytes(self, n: int) -> int:
         """The table, and its neighbours once more by ascending index."""

@@ -65,7 +65,8 @@ def dimension_and_labels(
             _draw_best(bottom, parts[1], model, colour)
         _draw_chance(bottom, parts[1])
         top.tick_params(labelbottom=False)
-        top.set_title(wrapped(_with_scale(dimension, parts[0]), _NAME_SIGNS), fontsize=SMALL_SIZE)
+        title = wrapped(dimension, _NAME_SIGNS) + _scale_of(parts[0])
+        top.set_title(title, fontsize=SMALL_SIZE)
         bottom.set_title(wrapped(overlap, _NAME_SIGNS), fontsize=SMALL_SIZE)
         bottom.set_xlabel(_DEPTH)
         bottom.set_xlim(-0.02, 1.02)
@@ -229,6 +230,10 @@ def _chance_line() -> Line2D:
     return Line2D([], [], color=QUIET_COLOUR, linewidth=0.8, label="chance")
 
 
-def _with_scale(name: str, rows: pd.DataFrame) -> str:
-    scales = rows["scale"].dropna().unique()
-    return f"{name}, {rows['scale_kind'].iloc[0]} {scales[0]:g}" if len(scales) == 1 else name
+def _scale_of(rows: pd.DataFrame) -> str:
+    """The scale that stands for the layers, or those of the models, on a line of its own."""
+    scales = [f"{scale:g}" for scale in sorted(rows["scale"].dropna().unique())]
+    if not scales:
+        return ""
+    each = " (one for each model)" if len(scales) > 1 else ""
+    return f"\nscale: {rows['scale_kind'].iloc[0]} {', '.join(scales)}{each}"

@@ -96,17 +96,21 @@ def scale_figure(table: pd.DataFrame, descriptor: str | None = None) -> Figure:
     if rows["scale"].isna().all() or rows.groupby("rep", sort=False).size().max() < 2:
         raise InvalidParameterError(f"{name} has one value for each layer, no curve over scales")
     layers = list(dict.fromkeys(rows["rep"]))
+    models = list(dict.fromkeys(rows["model"].dropna()))
+    only = f"{models[0]}:" if len(models) == 1 else ""
+    written = {layer: str(layer).removeprefix(only) for layer in layers}
     colours = colormaps["viridis"](np.linspace(0, 0.92, len(layers)))
     with styled():
-        figure = new_figure(_WIDTH, _HEIGHT)
-        grid = figure.add_gridspec(1, 2, width_ratios=[_WIDTH - 1.3, 1.3])
+        margin = 0.55 + 0.062 * max(map(len, written.values()))
+        figure = new_figure(_WIDTH - 1.3 + margin, _HEIGHT)
+        grid = figure.add_gridspec(1, 2, width_ratios=[_WIDTH - 1.3, margin])
         axes = figure.add_subplot(grid[0, 0])
         handles = []
         for layer, colour in zip(layers, colours, strict=True):
             part = rows[rows["rep"] == layer].sort_values("scale")
             _band(axes, part["scale"], part, colour)
             axes.plot(part["scale"], part["value"], color=colour, marker="o", markersize=2.5)
-            handles.append(Line2D([], [], color=colour, label=str(layer)))
+            handles.append(Line2D([], [], color=colour, label=written[layer]))
         for scale in rows.loc[rows["chosen"], "scale"].unique():
             axes.axvline(scale, color=QUIET_COLOUR, linewidth=0.8, zorder=0)
         axes.set_xscale("log", base=2)

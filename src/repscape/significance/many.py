@@ -105,12 +105,13 @@ def _prepared(
 ) -> Iterator[tuple[Pairs, Mapping[int, Any]]]:
     """Blocks of pairs, with the states of their representations or why there is none."""
     states: dict[int, Any] = {}
+    working = _working_bytes(values, memory_limit)
     for block in _blocks(measure, values, pairs, memory_limit):
         used = {index for pair in block for index in pair}
         for index in states.keys() - used:
             del states[index]
         for index in sorted(used - states.keys()):
-            states[index] = _state(measure, values[index], labels[index])
+            states[index] = _state(measure, values[index], labels[index], working)
             if n >= _LARGE_ROWS:
                 return_freed()
         yield block, states
@@ -142,12 +143,15 @@ def _nulls_of_block(
 
 
 def _state(
-    measure: Measure[Any], value: torch.Tensor | RepscapeError, labels: npt.NDArray[Any] | None
+    measure: Measure[Any],
+    value: torch.Tensor | RepscapeError,
+    labels: npt.NDArray[Any] | None,
+    working: int,
 ) -> Any:
     if isinstance(value, RepscapeError):
         return value
     try:
-        return prepare_state(measure, value, labels)
+        return prepare_state(measure, value, labels, working)
     except RepscapeError as reason:
         return reason
 
@@ -180,7 +184,7 @@ def _blocks(
 
 
 def _working_bytes(values: Sequence[torch.Tensor | RepscapeError], memory_limit: int) -> int:
-    """What permuting holds for the time being: a matrix while it is formed, and sums."""
+    """What permuting or preparing holds for the time being: a matrix while formed, and sums."""
     n = max((len(value) for value in values if not isinstance(value, RepscapeError)), default=0)
     return min(32 * n * n + working_bytes(memory_limit), memory_limit // 2)
 

@@ -32,9 +32,15 @@ def checked_values(rep: Representation, name: str) -> torch.Tensor:
 
 
 def prepare_state(
-    measure: Measure[Any], x: torch.Tensor, labels: npt.NDArray[Any] | None = None
+    measure: Measure[Any],
+    x: torch.Tensor,
+    labels: npt.NDArray[Any] | None = None,
+    working: int | None = None,
 ) -> Any:
-    """Check n, apply the transforms and prepare."""
+    """Check n, apply the transforms and prepare.
+
+    What many measures share is formed in `working` bytes, if a number is given.
+    """
     if len(x) < measure.declared.minimum_n:
         raise TooFewSamplesError(
             f"{measure.name} needs at least {measure.declared.minimum_n} samples, and there "
@@ -44,6 +50,8 @@ def prepare_state(
         for transform in measure.transforms:
             x = transform.apply(x)
         core = measure.core
+        if core.shared is not None and working is not None:
+            return core.derive(core.shared.form(x, working), x)
         return core.prepare_labelled(x, labels) if core.needs_labels else core.prepare(x)
 
 

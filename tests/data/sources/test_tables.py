@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -98,6 +99,27 @@ def test_jsonl_errors_name_the_line_or_the_sample(tmp_path):
     assert str(twice.value).startswith(f"jsonl:{path}: sample id 'q7' comes twice, in rows 0 and 1")
     with pytest.raises(UnreadableFileError, match="no such file"):
         load_data("jsonl:nowhere.jsonl")
+
+
+def test_texts_of_jsonl_are_not_held_in_memory(tmp_path):
+    """Of ten megabytes of text, only where the lines begin, ids, and short metadata."""
+    rows = [{"id": k, "text": f"{k} " * 2000, "notes": "x" * 3000, "page": k} for k in range(1000)]
+    path = write_lines(tmp_path / "long.jsonl", rows)
+    size = path.stat().st_size
+    del rows
+    tracemalloc.start()
+    try:
+        data = load_data(f"jsonl:{path}")
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size > 10**7
+    assert held < size / 20
+    assert peak < size / 2  # a column that turns out to be long text is seen, and let go
+    assert list(data.columns) == ["page"]
+    assert data[7].content == "7 " * 2000
+    named = load_data(f"jsonl:{path}", columns="notes")
+    assert named.columns["notes"][3] == "x" * 3000
 
 
 def test_several_files_in_the_order_of_their_numbers(tmp_path):

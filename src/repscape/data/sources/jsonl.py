@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,12 +26,12 @@ def open_jsonl(location: str, *, split: str = "all", **choice: Any) -> DataSourc
     """
     files = located_files("jsonl", location, [".jsonl", ".ndjson"])
     columns = SampleColumns(**choice)
-    lines, cells = _index(files)
+    lines, names = _index(files)
     table = Table(
         name=f"jsonl:{Path(location).expanduser().name}",
         where=f"jsonl:{location}",
-        names=list(cells),
-        column=cells.__getitem__,
+        names=names,
+        column=lines.column,
         cells=lines.cells,
         length=len(lines.where),
         folder=next(iter(files.values())).parent,
@@ -54,27 +55,32 @@ class _Lines:
             raise SampleError(f"its line has no {missing[0]!r}")
         return {name: content[name] for name in names}
 
+    def column(self, name: str) -> list[Any]:
+        """Read one cell of every line; nothing else is held in memory."""
+        found = []
+        for path, lines in itertools.groupby(self.where, key=lambda place: place[0]):
+            with path.open("rb") as file:
+                for _, start, length in lines:
+                    file.seek(start)
+                    found.append(json.loads(file.read(length)).get(name))
+        return found
 
-def _index(files: Mapping[str, Path]) -> tuple[_Lines, dict[str, list[Any]]]:
-    """Find the lines, and collect their cells by columns."""
+
+def _index(files: Mapping[str, Path]) -> tuple[_Lines, list[str]]:
+    """Find the lines, and the names of their cells."""
     where: list[tuple[Path, int, int]] = []
-    columns: dict[str, list[Any]] = {}
+    names: dict[str, None] = {}
     for path in files.values():
         start = 0
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
-                    for name, cell in _object(path, number, line).items():
-                        cells = columns.setdefault(name, [])
-                        cells.extend([None] * (len(where) - len(cells)))
-                        cells.append(cell)
+                    names.update(dict.fromkeys(_object(path, number, line)))
                     where.append((path, start, len(line)))
                 start += len(line)
     if not where:
         raise UnreadableFileError(f"{next(iter(files.values()))}: there is no line in it")
-    for cells in columns.values():
-        cells.extend([None] * (len(where) - len(cells)))
-    return _Lines(where), columns
+    return _Lines(where), list(names)
 
 
 def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:

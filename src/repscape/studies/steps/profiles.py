@@ -56,9 +56,10 @@ def figures(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> dict[str,
 
 
 def _between_layers(rows: pd.DataFrame, symmetric: bool) -> Figure:
-    """Layers against layers: a panel for each model where none is compared with another."""
+    """Layers against layers: a panel for each model, unless models are compared with others."""
     models = list(dict.fromkeys(rows["model_a"].astype(str)))
-    if len(models) == 1 or (rows["model_a"].astype(str) != rows["model_b"].astype(str)).any():
+    apart = (rows["model_a"].astype(str) != rows["model_b"].astype(str)).any()
+    if apart or (len(models) == 1 and not symmetric):
         return heatmap(rows, by="rep", symmetric=symmetric)
     within = {"model_a": models, "model_b": models, "differs_in": WITHIN_MODEL}
     return layer_heatmaps(rows, pd.DataFrame(within, dtype=object), symmetric=symmetric)
