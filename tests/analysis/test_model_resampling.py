@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def test_coverage_of_a_mean_over_pairs() -> None:
     covered = 0
     for seed in range(120):
         scores, _ = population(rng, 16, 0.0)
-        found = model_bootstrap([scores], mean_score, resamples=150, seed=seed)
+        found = model_bootstrap([square], mean_score, resamples=150, seed=seed)
         covered += found.low <= 0.0 <= found.high
     assert 0.88 <= covered / 120 <= 1.0
 
@@ -81,7 +82,7 @@ def test_pairs_of_a_model_with_its_copy_are_dropped() -> None:
     """With the diagonal at 1000 a self-pair that slipped in would be seen."""
     scores = np.zeros((8, 8))
     np.fill_diagonal(scores, 1000.0)
-    found = model_bootstrap([scores], resamples=100)
+    found = model_bootstrap([square], resamples=100)
     assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
 
 
@@ -185,6 +186,16 @@ def test_bad_input() -> None:
         Consistency("kendal")
     with pytest.raises(InvalidParameterError, match="alternative='less'"):
         mantel(square, square, alternative="less", n_permutations=9)
+    no_seed: Any = "x"
+    for ask in (
+        lambda: mantel(square, square, seed=no_seed),
+        lambda: groups_differ(square, list("aaabbb"), seed=no_seed),
+        lambda: model_bootstrap([square], seed=no_seed),
+    ):
+        with pytest.raises(InvalidParameterError, match="seed='x': give a whole number"):
+            ask()
+    with pytest.raises(InvalidParameterError, match="resamples=0"):
+        model_bootstrap([square], resamples=0)
     with pytest.raises(InvalidParameterError, match="n_permutations=0"):
         mantel(square, square, n_permutations=0)
 
