@@ -61,7 +61,7 @@ def test_coverage_of_a_mean_over_pairs() -> None:
     covered = 0
     for seed in range(120):
         scores, _ = population(rng, 16, 0.0)
-        found = model_bootstrap([square], mean_score, resamples=150, seed=seed)
+        found = model_bootstrap([scores], mean_score, resamples=150, seed=seed)
         covered += found.low <= 0.0 <= found.high
     assert 0.88 <= covered / 120 <= 1.0
 
@@ -82,7 +82,7 @@ def test_pairs_of_a_model_with_its_copy_are_dropped() -> None:
     """With the diagonal at 1000 a self-pair that slipped in would be seen."""
     scores = np.zeros((8, 8))
     np.fill_diagonal(scores, 1000.0)
-    found = model_bootstrap([square], resamples=100)
+    found = model_bootstrap([scores], resamples=100)
     assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
 
 

@@ -275,6 +275,7 @@ def groups_differ(
     labels = pd.factorize(pd.Series(list(groups)))[0]
     if len(labels) != len(values):
         raise InvalidParameterError(f"{len(labels)} groups were given for {len(values)} models")
+    checked_seed(seed)
     sign = -1.0 if _kind(matrix, kind) == "distance" else 1.0
     usable = np.triu(_usable_pairs([values]), 1)
 
