@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -185,6 +186,16 @@ def test_bad_input() -> None:
         Consistency("kendal")
     with pytest.raises(InvalidParameterError, match="alternative='less'"):
         mantel(square, square, alternative="less", n_permutations=9)
+    no_seed: Any = "x"
+    for ask in (
+        lambda: mantel(square, square, seed=no_seed),
+        lambda: groups_differ(square, list("aaabbb"), seed=no_seed),
+        lambda: model_bootstrap([square], seed=no_seed),
+    ):
+        with pytest.raises(InvalidParameterError, match="seed='x': give a whole number"):
+            ask()
+    with pytest.raises(InvalidParameterError, match="resamples=0"):
+        model_bootstrap([square], resamples=0)
     with pytest.raises(InvalidParameterError, match="n_permutations=0"):
         mantel(square, square, n_permutations=0)
 

@@ -88,3 +88,14 @@ def test_by_n_beyond_the_samples_is_refused(repscape, tmp_path):
     assert "40" in done.err
     assert "20" in done.err
     assert done.out == ""
+
+
+@pytest.mark.parametrize("given", ["20,40", "-1", "1.5", "x"])
+def test_a_size_that_is_no_number_is_quoted(repscape, tmp_path, given):
+    np.save(tmp_path / "a.npy", np.random.default_rng(1).normal(size=(20, 5)))
+    done = repscape("by-n", tmp_path / "a.npy", tmp_path / "a.npy", f"--size={given}")
+    assert done.code == 2
+    [line] = done.err.splitlines()
+    assert f"-n {given!r}" in line
+    assert "repeat -n" in line
+    assert done.out == ""

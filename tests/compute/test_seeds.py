@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from repscape import compare
-from repscape.compute.seeds import seeded
+from repscape.compute.seeds import checked_count, seeded
 from repscape.errors import InvalidParameterError
 
 
@@ -24,6 +24,12 @@ def test_a_null_says_so_too() -> None:
     seed: Any = "x"
     with pytest.raises(InvalidParameterError, match="seed='x'"):
         compare(x, x, "cka", null="permutation", seed=seed)
+
+
+@pytest.mark.parametrize("count", ["x", None, 1.5, 0, -3])
+def test_what_is_no_count_is_quoted(count: Any) -> None:
+    with pytest.raises(InvalidParameterError, match=f"n_permutations={count!r}: (ask|give)"):
+        checked_count("n_permutations", count)
 
 
 def test_equal_seeds_give_equal_numbers() -> None:

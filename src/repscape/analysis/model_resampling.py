@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from repscape.analysis.groupings import count_groupings, groupings
 from repscape.analysis.matrices import ScoreMatrix
+from repscape.compute.seeds import checked_count, checked_seed
 from repscape.errors import (
     InvalidParameterError,
     TooFewSamplesError,
@@ -164,9 +165,10 @@ def model_bootstrap(
     models = len(checked[0])
     if data_sets and len(checked) < 2:
         raise TooFewSamplesError("one data set cannot be resampled: give the matrices of several")
+    checked_count("resamples", resamples)
+    rng = np.random.default_rng(checked_seed(seed))
     usable = _usable_pairs(checked)
     value = statistic(checked, np.triu(usable, 1))
-    rng = np.random.default_rng(seed)
     found = []
     for _ in range(resamples):
         drawn = rng.integers(0, models, models)
@@ -273,6 +275,7 @@ def groups_differ(
     labels = pd.factorize(pd.Series(list(groups)))[0]
     if len(labels) != len(values):
         raise InvalidParameterError(f"{len(labels)} groups were given for {len(values)} models")
+    checked_seed(seed)
     sign = -1.0 if _kind(matrix, kind) == "distance" else 1.0
     usable = np.triu(_usable_pairs([values]), 1)
 
@@ -335,14 +338,13 @@ def _permute_models(
 ) -> PermutationTest:
     if alternative not in ("greater", "two-sided"):
         raise InvalidParameterError(f"alternative={alternative!r}: write 'greater' or 'two-sided'")
-    if n_permutations < 1:
-        raise InvalidParameterError(f"n_permutations={n_permutations}: ask for at least 1")
+    checked_count("n_permutations", n_permutations)
     value = statistic(np.arange(models))
+    rng = np.random.default_rng(checked_seed(seed))
     every = models <= _COUNTED and factorial(models) <= n_permutations
     if every:
         drawn = np.array(list(permutations(range(models))))
     else:
-        rng = np.random.default_rng(seed)
         drawn = np.array([rng.permutation(models) for _ in range(n_permutations)])
     null = np.array([statistic(order) for order in drawn])
     null = null[np.isfinite(null)] if every else null

@@ -20,8 +20,13 @@ def by_n(
         str, typer.Option("--measure", "-m", metavar="NAME", help="What to compute.")
     ] = "cka",
     size: Annotated[
-        list[int] | None,
-        typer.Option("--size", "-n", help="Samples; repeat it for more sizes (n/8, n/4, n/2, n)."),
+        list[str] | None,
+        typer.Option(
+            "--size",
+            "-n",
+            metavar="N",
+            help="Samples; repeat it for more sizes (n/8, n/4, n/2, n if not given).",
+        ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Random subsets of each size.")] = 10,
     permutations: chance.PermutationCount = None,
@@ -44,11 +49,12 @@ def by_n(
     from repscape.plots.saving import save_figure
     from repscape.significance.questions import dependence_on_n
 
+    sizes = None if size is None else [_size(text) for text in size]
     found = dependence_on_n(
         load(x),
         load(y),
         measure,
-        size,
+        sizes,
         repeats=repeats,
         n_permutations=permutations or chance.DEFAULT_PERMUTATIONS,
         seed=seed,
@@ -71,6 +77,16 @@ def by_n(
         for row in records
     ]
     print_table(_HEAD, rows, title=str(found["measure"].iloc[0]), numbers=_HEAD)
+
+
+def _size(text: str) -> int:
+    from repscape.errors import InvalidParameterError
+
+    if not text.strip().isdecimal():
+        raise InvalidParameterError(
+            f"-n {text!r}: give one whole number, and repeat -n for more sizes, as in -n 20 -n 40"
+        )
+    return int(text)
 
 
 def _number(value: object, digits: int = 4) -> str:

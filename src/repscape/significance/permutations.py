@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import torch
 
-from repscape.compute.seeds import seeded
+from repscape.compute.seeds import checked_count, seeded
 from repscape.errors import InvalidParameterError, TooFewSamplesError, UnknownNameError
 from repscape.errors import did_you_mean as known_names
 
@@ -55,8 +55,7 @@ class Permutations:
     blocks: npt.NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
-        if self.count < 1:
-            raise InvalidParameterError(f"n_permutations={self.count}: ask for at least 1")
+        checked_count("n_permutations", self.count)
         if self.groups is not None and self.blocks is not None:
             raise InvalidParameterError("groups and blocks were both given: choose one of them")
         for name, column in (("groups", self.groups), ("blocks", self.blocks)):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
-from repscape.compute.seeds import seeded
+from repscape.compute.seeds import checked_count, seeded
 from repscape.errors import InvalidParameterError, TooFewSamplesError
 from repscape.measures.base import Measure, get_measure
 from repscape.representation import RepresentationLike, as_representation
@@ -204,6 +204,7 @@ def dependence_on_n(
     check_same_samples(reps)
     values = [checked_values(rep, name) for name, rep in reps.items()]
     n = reps["x"].n
+    checked_count("repeats", repeats)
     limit = parse_bytes(memory_limit)
     generator = seeded(seed)
     partial = PartialScores(chosen, values)
