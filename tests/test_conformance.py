@@ -206,6 +206,13 @@ def test_an_asymmetric_measure_is_caught():
     assert "symmetry" in failed_checks(broken("compare", compare, self_is_best=False))
 
 
+def test_asymmetry_that_only_different_widths_show_is_caught():
+    def compare(self, a, b):
+        return Toy.compare(self, a, b) * (0.5 if a.shape[1] > b.shape[1] else 1.0)
+
+    assert "symmetry" in failed_checks(broken("compare", compare))
+
+
 def test_declared_asymmetry_that_is_none_is_caught():
     assert failed_checks(broken("prepare", Toy.prepare, symmetric=False)) == {"symmetry"}
 

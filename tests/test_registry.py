@@ -58,7 +58,7 @@ def test_numbers_print_shortly_and_exactly(value):
         ),
         (
             "pca[variance=0.9]|center|rsa",
-            "pca[variance=0.9]|center|rsa[rdm=correlation,compare_by=spearman]@1",
+            "pca[variance=0.9]|center|rsa[rdm=correlation,compare_by=spearman]@2",
         ),
         ("cka@1", "cka[kernel=linear,debiased=true]@1"),
     ],

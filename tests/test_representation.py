@@ -49,6 +49,7 @@ def test_tensors_stay_tensors_without_their_graph():
         (np.ones((2, 2, 2)), r"shape \(2, 2, 2\).* pool the other axes"),
         (np.ones((0, 2)), "nothing to measure"),
         (np.array([[1, "a"]], dtype=object), "dtype object"),
+        (np.ma.masked_invalid([[1.0, np.nan], [2.0, 3.0]]), "1 of the values are masked"),
         ("a.npy", r"'a\.npy' is a name, not values: read the file first"),
         (np.array([["a"]]), "dtype <U1: give real"),
         (np.ones((2, 2), complex), "dtype complex128"),

@@ -58,13 +58,13 @@ PAPERS: Mapping[str, Paper] = {
         (
             "procrustes[score=distance,center=false]@1",
             "aligned_cosine[center=false]@2",
-            "rsm_difference[rdm=cosine]@1",
+            "rsm_difference[rdm=cosine]@2",
             "knn_jaccard[k=10,metric=cosine]@1",
             "procrustes[score=distance,center=true]@1",
             "aligned_cosine[center=true]@2",
-            "center|unit_norm|rsm_difference[rdm=euclidean]@1",
+            "center|unit_norm|rsm_difference[rdm=euclidean]@2",
             "center|knn_jaccard[k=10,metric=cosine]@1",
-            "rsa[rdm=euclidean,compare_by=spearman]@1",
+            "rsa[rdm=euclidean,compare_by=spearman]@2",
             "cka[kernel=linear,debiased=false]@1",
         ),
         notes="The first four are the study's group without invariance to translation.",
@@ -74,8 +74,8 @@ PAPERS: Mapping[str, Paper] = {
         "ICLR 2025",
         (
             "cka[kernel=linear,debiased=false]@1",
-            "rsa[rdm=correlation,compare_by=spearman]@1",
-            "rsm_difference[rdm=euclidean]@1",
+            "rsa[rdm=correlation,compare_by=spearman]@2",
+            "rsm_difference[rdm=euclidean]@2",
             "distance_correlation[debiased=false,root=true]@1",
             "eigenspace_overlap@1",
             "gulp[regularization=0,squared=true]@1",
@@ -132,7 +132,7 @@ PAPERS: Mapping[str, Paper] = {
         (
             "unit_rows|cka[kernel=linear,debiased=true]@1",
             "unit_rows|cka[kernel=rbf,sigma=0.4,debiased=true]@1",
-            "rsa[rdm=correlation,compare_by=spearman]@1",
+            "rsa[rdm=correlation,compare_by=spearman]@2",
         ),
     ),
     "ciernik2024_all": Paper(
@@ -144,8 +144,8 @@ PAPERS: Mapping[str, Paper] = {
             "unit_rows|cka[kernel=rbf,sigma=0.4,debiased=true]@1",
             "unit_rows|cka[kernel=rbf,sigma=0.6,debiased=true]@1",
             "unit_rows|cka[kernel=rbf,sigma=0.8,debiased=true]@1",
-            "rsa[rdm=correlation,compare_by=pearson]@1",
-            "rsa[rdm=correlation,compare_by=spearman]@1",
+            "rsa[rdm=correlation,compare_by=pearson]@2",
+            "rsa[rdm=correlation,compare_by=spearman]@2",
         ),
     ),
     "valeriani2023": Paper(

@@ -215,6 +215,12 @@ def _as_matrix(values: Any) -> Values:
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()
     array: npt.NDArray[Any] = np.asanyarray(values)
+    if isinstance(array, np.ma.MaskedArray):
+        if masked := int(np.sum(array.mask)):
+            raise InvalidRepresentationError(
+                f"{masked} of the values are masked: drop those samples, or fill them in (filled)"
+            )
+        array = array.data
     if array.dtype == object:
         raise InvalidRepresentationError(
             "the values have dtype object: give a two-dimensional array of numbers, e.g. "

@@ -140,7 +140,14 @@ def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(repscape, models,
     path.write_text("text\n" + "the big dog ran far away\n" * 1_500)
     ask = ["extract", "--model", models["gpt2"], "--data", f"csv:{path}", "-l", "block.*"]
     ask += ["--store", store, "--shard-rows", 64]
-    run = subprocess.Popen([COMMAND, *map(str, ask)], stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        [COMMAND, *map(str, ask)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # ignored in background jobs
+    )
     while len(list(store.rglob("shard-*.json"))) < 6:
         assert run.poll() is None, run.stderr.read()
         time.sleep(0.01)

@@ -59,7 +59,7 @@ def test_a_terminal_gets_measures_by_family_and_a_legend(columns):
 
 def test_the_names_of_a_paper_are_whole_and_by_family():
     lines = plain(on_a_terminal("measures", "--paper", "klabunde2023", COLUMNS="80"))
-    assert "  'center|unit_norm|rsm_difference[rdm=euclidean]@1'" in lines
+    assert "  'center|unit_norm|rsm_difference[rdm=euclidean]@2'" in lines
     assert lines.count("alignment") == 1
     assert max(map(len, lines[1:])) <= 80
 

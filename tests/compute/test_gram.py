@@ -13,7 +13,7 @@ from repscape.compute.matrix import Matrix
 from repscape.compute.rows import Rows
 from repscape.errors import MemoryLimitError
 from repscape.measures.cka import LaplaceKernel, LinearKernel, RBFKernel
-from repscape.measures.rdm import Euclidean, OneMinusProduct, SquaredEuclidean
+from repscape.measures.rdm import Euclidean, HalfSquaredEuclidean, SquaredEuclidean
 
 PAIRS = [(a, b) for a in range(6) for b in range(a, 6)]
 
@@ -30,7 +30,7 @@ def matrices() -> list[Matrix]:
         Matrix(ones, 0.3, shared, RBFKernel(2.0)),
         Matrix(ones, 0.1, Rows(x, "centred"), LaplaceKernel(3.0)),
         Matrix(zeros, 3.0, Rows(y, "centred"), Euclidean()),
-        Matrix(zeros, 1.0, Rows(y, "correlation"), OneMinusProduct()),
+        Matrix(zeros, 1.0, Rows(y, "correlation"), HalfSquaredEuclidean()),
         Matrix(zeros, 0.0, given=(y @ y.T)),
     ]
 
@@ -138,4 +138,4 @@ def test_equal_recipes_are_one_matrix():
     assert build("centred", RBFKernel(1.0)) != build("centred", RBFKernel(2.0))
     assert build("centred", Euclidean()) != build("centred", SquaredEuclidean())
     assert build("centred", Euclidean()) != build("centred", Euclidean(), pivot=1.0)
-    assert build("unit", OneMinusProduct()) != build("correlation", OneMinusProduct())
+    assert build("unit", HalfSquaredEuclidean()) != build("correlation", HalfSquaredEuclidean())

@@ -17,10 +17,11 @@ def by_hand(x: np.ndarray, kind: str) -> np.ndarray:
         return x - x.mean(axis=0)
     if kind == "correlation":
         x = x - x.mean(axis=1, keepdims=True)
-    return x / np.linalg.norm(x, axis=1, keepdims=True)
+    directions = x / np.linalg.norm(x, axis=1, keepdims=True)
+    return directions if kind == "unit" else directions - directions.mean(axis=0)
 
 
-@pytest.mark.parametrize("kind", ["centred", "unit", "correlation"])
+@pytest.mark.parametrize("kind", ["centred", "unit", "centred_unit", "correlation"])
 @pytest.mark.parametrize(("dtype", "allowed"), [(np.float64, 1e-13), (np.float32, 2e-6)])
 @pytest.mark.parametrize("kept", [False, True])
 def test_blocks_and_products(kind, dtype, allowed, kept):

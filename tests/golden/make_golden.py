@@ -118,7 +118,7 @@ def measures() -> dict[str, Callable[[Array, Array], float]]:
             found[name] = cka("rbf", debiased, sigma)
     for rdm in ("correlation", "cosine", "euclidean", "sqeuclidean"):
         for compare_by in ("pearson", "spearman", "cosine"):
-            found[f"rsa[rdm={rdm},compare_by={compare_by}]@1"] = rsa(rdm, compare_by)
+            found[f"rsa[rdm={rdm},compare_by={compare_by}]@2"] = rsa(rdm, compare_by)
     for score in ("distance", "angle", "similarity"):
         for center in (True, False):
             name = f"procrustes[score={score},center={str(center).lower()}]@1"

@@ -22,8 +22,8 @@ NAMES = [
     "cka[kernel=linear,debiased=true]@1",
     "cka[kernel=linear,debiased=false]@1",
     "cka[kernel=rbf,sigma=1median,debiased=true]@1",
-    "rsa[rdm=correlation,compare_by=spearman]@1",
-    "rsa[rdm=euclidean,compare_by=pearson]@1",
+    "rsa[rdm=correlation,compare_by=spearman]@2",
+    "rsa[rdm=euclidean,compare_by=pearson]@2",
     "procrustes[score=distance,center=true]@1",
     "mutual_knn[k=10,metric=cosine]@1",
 ]

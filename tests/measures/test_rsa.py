@@ -173,3 +173,44 @@ def test_the_root_of_a_negative_value_keeps_its_sign():
     roots = [compare(*p, name + "true]").value for p in pairs]
     assert min(squares) < 0
     assert roots == pytest.approx([np.sign(s) * np.sqrt(abs(s)) for s in squares])
+
+
+def _offset(x: np.ndarray) -> np.ndarray:
+    return x + 1000
+
+
+def _massive(x: np.ndarray) -> np.ndarray:
+    x = x.copy()
+    x[:, [3, 7]] = [1e4, -1e4]
+    return x
+
+
+@pytest.mark.parametrize("change", [_offset, _massive])
+@pytest.mark.parametrize("name", ["rsa", "rsa[rdm=cosine]", "rsa[rdm=cosine,compare_by=pearson]"])
+def test_rows_of_nearly_one_direction_keep_their_dissimilarities_in_float32(change, name):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 64))
+    y = x @ rng.normal(size=(64, 33)) / 8 + rng.normal(size=(200, 33))
+    x, y = (change(side).astype(np.float32) for side in (x, y))
+
+    def condensed(side: np.ndarray) -> np.ndarray:
+        side = side.astype(np.longdouble)
+        if "rdm=cosine" not in name:
+            side = side - side.mean(axis=1, keepdims=True)
+        side /= np.sqrt((side**2).sum(axis=1, keepdims=True))
+        gaps = ((side[:, None] - side[None]) ** 2).sum(axis=2)
+        return gaps[np.triu_indices(len(side), 1)].astype(float)
+
+    correlate = pearsonr if "pearson" in name else spearmanr
+    expected = correlate(condensed(x), condensed(y)).statistic
+    assert compare(x, y, name).value == pytest.approx(expected, abs=2e-6)
+
+
+@pytest.mark.parametrize("exponent", [-100, 60, 100])
+@pytest.mark.parametrize("compare_by", ["spearman", "pearson", "kendall"])
+def test_scales_whose_squares_float32_does_not_hold_change_nothing(exponent, compare_by):
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(2, 60, 9)).astype(np.float32)
+    name = f"rsa[rdm=euclidean,compare_by={compare_by}]"
+    expected = compare(x.astype(np.float64), y, name).value
+    assert compare(np.ldexp(x, exponent), y, name).value == pytest.approx(expected, abs=1e-12)

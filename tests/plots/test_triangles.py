@@ -67,7 +67,7 @@ def test_brighter_is_more_alike_and_every_panel_has_its_own_scale(scores: pd.Dat
 
 
 def test_a_measure_without_scores_is_an_empty_panel(scores: pd.DataFrame) -> None:
-    figure = triangles(scores, [*PANELS, Panel("rsa@1", "RSA")], MODELS, note="n < d")
+    figure = triangles(scores, [*PANELS, Panel("rsa@2", "RSA")], MODELS, note="n < d")
     assert np.isnan(drawn(panels_of(figure)[2])).all()
     assert figure.get_supxlabel() == "n < d"
 

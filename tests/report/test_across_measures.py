@@ -71,21 +71,21 @@ def judged(lost: list[int]) -> pd.DataFrame:
 
 
 def test_whether_few_measures_agree() -> None:
-    one, two = effects("cka@1"), effects("rsa@1")
+    one, two = effects("cka@1"), effects("rsa@2")
     assert describe_agreement(one) == []
     assert describe_agreement(one.head(0)) == []
     assert describe_agreement(pd.concat([one, two])) == ["Both measures put the objective first."]
-    assert describe_agreement(pd.concat([one, effects("angle@1"), effects("rsa@1", "seed")])) == [
+    assert describe_agreement(pd.concat([one, effects("angle@1"), effects("rsa@2", "seed")])) == [
         "The measures do not agree: `cka@1` and `angle@1` put the objective first; "
-        "`rsa@1` puts the seed first."
+        "`rsa@2` puts the seed first."
     ]
 
 
 def test_whether_many_measures_agree() -> None:
     many = [effects(f"m{i}@1") for i in range(6)]
     assert describe_agreement(pd.concat(many)) == ["All 6 measures put the objective first."]
-    assert describe_agreement(pd.concat([*many, effects("rsa@1", "seed")])) == [
-        "The measures do not agree: of 7 measures 6 put the objective first; `rsa@1` puts the "
+    assert describe_agreement(pd.concat([*many, effects("rsa@2", "seed")])) == [
+        "The measures do not agree: of 7 measures 6 put the objective first; `rsa@2` puts the "
         "seed first."
     ]
     other = [effects(f"m{i}@1", "seed", data="code") for i in range(3)]

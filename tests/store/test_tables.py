@@ -16,7 +16,7 @@ from repscape.store.tables import as_parquet, read_parquet
 def frame() -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "measure": ["cka@1", "rsa@1", "cka@1"],
+            "measure": ["cka@1", "rsa@2", "cka@1"],
             "value": [0.25, None, -0.0],
             "n": [10, 20, 30],
             "reason": [None, "constant", None],
@@ -54,7 +54,7 @@ def same_content(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "narrow integers": frame.assign(n=frame["n"].astype(np.int16)),
         "nullable numbers": frame.assign(value=frame["value"].astype("Float64")),
         "objects": frame.assign(measure=frame["measure"].astype(object)),
-        "categories": frame.assign(measure=pd.Categorical(frame["measure"], ["rsa@1", "cka@1"])),
+        "categories": frame.assign(measure=pd.Categorical(frame["measure"], ["rsa@2", "cka@1"])),
         "pieces": pd.concat([frame[:1], frame[1:]]),
         "arrow": frame.convert_dtypes(dtype_backend="pyarrow").astype({"value": "double[pyarrow]"}),
     }

@@ -13,8 +13,9 @@ from repscape.compute.mapped import mapped_empty
 from repscape.errors import UndefinedScoreError
 from repscape.transforms import column_mean
 
-RowKind = Literal["centred", "unit", "correlation"]
+RowKind = Literal["centred", "unit", "centred_unit", "correlation"]
 PANEL_ROWS = 512
+_DIRECTIONS = ("centred_unit", "correlation")
 _FEW_ROWS = 256
 
 
@@ -27,9 +28,12 @@ class Rows:
         x less the mean of every feature: for anything that a translation leaves alone.
     unit
         Rows divided by their norms: inner products are cosines.
+    centred_unit
+        The same, less the mean of these rows: half of a squared distance is 1 - cosine, without
+        the cancellation that rows of nearly one direction bring.
     correlation
-        Rows less their own mean, then divided by their norms: inner products are Pearson
-        correlations between samples.
+        Rows less their own mean, then divided by their norms, then less the mean of these rows:
+        half of a squared distance is 1 - the Pearson correlation of two samples.
 
     Arithmetic is float64; the prepared rows have the dtype of x, and so have the products.
     """
@@ -39,6 +43,7 @@ class Rows:
         self.kind = kind
         self._mean = column_mean(x) if kind == "centred" else None
         self._norms = None if kind == "centred" else self._checked_norms()
+        self._mean_direction = self._find_mean_direction() if kind in _DIRECTIONS else None
         self._kept: torch.Tensor | None = None
         self._panels: list[torch.Tensor] = []
 
@@ -47,6 +52,7 @@ class Rows:
         permuted = object.__new__(Rows)
         permuted.x, permuted.kind, permuted._mean = self.x[order], self.kind, self._mean
         permuted._norms = None if self._norms is None else self._norms[order]
+        permuted._mean_direction = self._mean_direction
         permuted._kept = None if self._kept is None else self._kept[order]
         permuted._panels = []
         return permuted
@@ -84,6 +90,8 @@ class Rows:
             rows = rows - rows.mean(dim=1, keepdim=True)
         if self._norms is not None:
             rows = rows / self._norms[i, None]
+        if self._mean_direction is not None:
+            rows -= self._mean_direction
         return rows
 
     def products(self, i: slice, j: slice) -> torch.Tensor:
@@ -128,7 +136,7 @@ class Rows:
     @cached_property
     def squared_norms(self) -> torch.Tensor:
         """The squared norms of the prepared rows, (n,) float64."""
-        if self._mean is None:
+        if self.kind == "unit":
             return torch.ones(self.n, dtype=torch.float64, device=self.x.device)
         return torch.cat([self.block64(i).square().sum(dim=1) for i in row_blocks(self.n)])
 
@@ -148,12 +156,18 @@ class Rows:
             out[i] = self.block64(i)
         return out
 
+    def _find_mean_direction(self) -> torch.Tensor:
+        self._mean_direction = None
+        sums = torch.stack([self.block64(i).sum(dim=0) for i in row_blocks(self.n)])
+        return sums.sum(dim=0) / self.n
+
     def _checked_norms(self) -> torch.Tensor:
         norms = torch.cat([self._row_norms(i) for i in row_blocks(self.n)])
         zero = (norms == 0).nonzero()
         if len(zero):
-            what = "is zero everywhere" if self.kind == "unit" else "has the same value everywhere"
-            name = "cosine" if self.kind == "unit" else "correlation"
+            centred = self.kind == "correlation"
+            what = "has the same value everywhere" if centred else "is zero everywhere"
+            name = "correlation" if centred else "cosine"
             raise UndefinedScoreError(
                 f"row {int(zero[0])} {what} ({len(zero)} such rows), so its {name} with other "
                 "rows does not exist: drop those samples or use a Euclidean distance"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from repscape.conformance.subject import AT_BEST, CHANGED, EXACT, FEATURES, Array, Subject
+from repscape.errors import RepscapeError
 from repscape.measures.base import MEASURES, get_measure
 
 
@@ -44,8 +45,19 @@ def symmetry(s: Subject) -> Iterator[str]:
     back = s.score(s.y, s.x)
     if s.spec.symmetric:
         yield from s.differs("compare(y, x)", back, s.value, EXACT)
+        if s.given is None:
+            yield from _symmetry_of_widths(s)
     elif s.gap(back, s.value) <= EXACT:
         yield "declared asymmetric, but compare(y, x) = compare(x, y)"
+
+
+def _symmetry_of_widths(s: Subject) -> Iterator[str]:
+    wide = np.hstack([s.x, s.z])
+    there, back = s.direct(wide, s.y), s.direct(s.y, wide)
+    if not isinstance(there, RepscapeError) and not isinstance(back, RepscapeError):
+        yield from s.differs("compare(y, x) of different widths", back, there, EXACT)
+    elif isinstance(there, RepscapeError) != isinstance(back, RepscapeError):
+        yield f"of different widths one order gives {there!r}, the other {back!r}"
 
 
 def score_range(s: Subject) -> Iterator[str]:

@@ -29,21 +29,6 @@ RDM_INVARIANCES: dict[str, frozenset[str]] = {
 
 
 @dataclass(frozen=True)
-class OneMinusProduct:
-    """1 - ⟨x_i, x_j⟩ of normalised rows: cosine or correlation distance."""
-
-    linear: ClassVar[bool] = False
-
-    def apply(
-        self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
-    ) -> torch.Tensor:
-        """From products of normalised rows."""
-        # Equal rows are at distance 0, not at the rounding of their product.
-        rounding = 4 * torch.finfo(products.dtype).eps
-        return torch.nn.functional.hardshrink(1.0 - products, rounding)
-
-
-@dataclass(frozen=True)
 class SquaredEuclidean:
     """‖x_i - x_j‖²."""
 
@@ -73,9 +58,22 @@ class Euclidean:
         return SquaredEuclidean().apply(products, norms_i, norms_j).sqrt_()
 
 
+@dataclass(frozen=True)
+class HalfSquaredEuclidean:
+    """‖x_i - x_j‖² / 2: of rows of norm 1, less any common vector, 1 - their inner product."""
+
+    linear: ClassVar[bool] = False
+
+    def apply(
+        self, products: torch.Tensor, norms_i: torch.Tensor, norms_j: torch.Tensor
+    ) -> torch.Tensor:
+        """From products of rows less their common mean."""
+        return SquaredEuclidean().apply(products, norms_i, norms_j).mul_(0.5)
+
+
 _MAPS: dict[str, tuple[RowKind, ElementMap]] = {
-    "correlation": ("correlation", OneMinusProduct()),
-    "cosine": ("unit", OneMinusProduct()),
+    "correlation": ("correlation", HalfSquaredEuclidean()),
+    "cosine": ("centred_unit", HalfSquaredEuclidean()),
     "euclidean": ("centred", Euclidean()),
     "sqeuclidean": ("centred", SquaredEuclidean()),
     "mahalanobis": ("centred", Euclidean()),

@@ -11,6 +11,7 @@ import torch
 from typing_extensions import override
 
 from repscape.compute import ranks
+from repscape.compute.arrays import SAFE_EXPONENT, within_range
 from repscape.compute.gram import PairSums
 from repscape.compute.kendall import PairOrder, kendall
 from repscape.compute.matrix import ElementMap, Matrix
@@ -29,6 +30,9 @@ from repscape.measures.gram_family import GramMeasure, off_diagonal_rounding
 from repscape.measures.rdm import RDM, RDM_INVARIANCES, dissimilarities, typical_distance
 from repscape.measures.tiled import Sums
 from repscape.registry import Citation, parameter
+
+_SAFE_EXPONENTS = {torch.float32: 50, torch.float64: SAFE_EXPONENT}
+"""Squares of values between 2^±this, and their sums, stay in the range of the dtype."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +87,7 @@ class RSA(GramMeasure):
 
     spec: ClassVar = MeasureSpec(
         name="rsa",
-        version=1,
+        version=2,
         family="Gram and RDM",
         kind="similarity",
         range=(-1.0, 1.0),
@@ -145,9 +149,9 @@ class RSA(GramMeasure):
     @override
     def prepare(self, x: torch.Tensor) -> Any:
         if self.compare_by == "cosine":
-            return dissimilarities(x, self.rdm, self.shrinkage)
+            return self._dissimilarities(x, self.rdm)
         if self.compare_by == "pearson":
-            plain = dissimilarities(x, self.rdm, self.shrinkage)
+            plain = self._dissimilarities(x, self.rdm)
             return replace(plain, pivot=typical_distance(plain))
         plain = self._plain(x)
         return PairOrder.of(plain.tile, plain.n) if self.compare_by in _TAU else self._ranked(plain)
@@ -156,6 +160,12 @@ class RSA(GramMeasure):
         """Dissimilarities in the order that is ranked."""
         # The same order, and whole numbers for features that are: no tie is broken by a root.
         rdm = "sqeuclidean" if self.rdm == "euclidean" else self.rdm
+        return self._dissimilarities(x, rdm)
+
+    def _dissimilarities(self, x: torch.Tensor, rdm: str) -> Matrix:
+        if rdm != "precomputed":
+            # No correlation of dissimilarities sees a power of two.
+            x, _ = within_range(x, _SAFE_EXPONENTS[x.dtype])
         return dissimilarities(x, rdm, self.shrinkage)
 
     def _ranks_are_exact(self, n: int) -> bool:

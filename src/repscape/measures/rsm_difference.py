@@ -39,7 +39,7 @@ class RSMDifference(GramMeasure):
 
     spec: ClassVar = MeasureSpec(
         name="rsm_difference",
-        version=1,
+        version=2,
         family="Gram and RDM",
         kind="distance",
         range=(0.0, math.inf),
