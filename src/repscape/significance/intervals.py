@@ -53,7 +53,7 @@ class Interval:
     reason: str | None = None
 
     def within(self, low: float, high: float, of: str = "the measure") -> Interval:
-        """This interval; its `reason` says so if it reaches beyond low … high (but for rounding)."""
+        """This interval, with a `reason` if it reaches beyond low … high by more than rounding."""
         slack = 1e-9 * max(1.0, abs(self.high - self.low))
         if low - slack <= self.low and self.high <= high + slack:
             return self
