@@ -184,6 +184,15 @@ def test_what_is_wrong_with_a_product_is_said_where_its_value_stands():
     assert "'cn': did you mean 'cnn'" in lines[2]
 
 
+def test_every_wrong_value_of_a_product_is_said():
+    text = PRODUCT.replace("cn]", "cn, cnn, mpl]").replace("seed: [0]", "seed: [0, no]")
+    lines, _ = looked_at(text.replace("[train,", "[tran,"))
+    places = ["s:10:30", "s:15:20", "s:15:26", "s:7:19", "s:7:28", "s:8:17"]
+    assert [line.split(": ")[0] for line in lines] == places
+    assert "'mpl': did you mean 'mlp'" in lines[4]
+    assert "seed='no'" in lines[5]
+
+
 def test_a_split_is_looked_at_also_where_no_model_is_right():
     lines, _ = looked_at(GOOD.replace("held_out", "hout").replace("    tags:", "    tag:"))
     assert [line.split(": ")[0] for line in lines] == ["s:7:5", "s:9:20"]

@@ -13,7 +13,7 @@ from repscape.extract.pooling import get_pooling
 from repscape.geometry.base import get_descriptor
 from repscape.geometry.presets import PRESETS
 from repscape.measures.base import get_measure
-from repscape.studies.expand import expand
+from repscape.studies.expand import Expanded, expand
 from repscape.studies.places import find_study
 from repscape.studies.problems import Problems, check, check_parts, quoted_key
 from repscape.studies.schema import DataEntry, ModelEntry, StudyFile, Uses
@@ -27,7 +27,7 @@ from repscape.studies.steps.base import (
     Steps,
 )
 from repscape.studies.study import Chosen, Data, MakesModel, Model, Study
-from repscape.studies.yaml_file import Source, read_source, with_settings
+from repscape.studies.yaml_file import Path_, Source, read_source, with_settings
 
 OWN_TABLES = ("models", "representations", "scores", "geometry", "marks", "overlaps")
 
@@ -89,9 +89,9 @@ class _Checker:
 
     def study(self) -> Study:
         source, file = self.source, self.file
-        models = self._distinct([one for part in self._entries(_models, "models") for one in part])
+        models = self._distinct([one for part in self._entries(_model, "models") for one in part])
         before = len(self.problems.lines)
-        data = self._distinct([one for part in self._entries(_data, "data") for one in part])
+        data = self._distinct([one for part in self._entries(_one_data, "data") for one in part])
         if len(self.problems.lines) == before and not any("data" in part for part in self.broken):
             self._check_seen(models, data)
         measures = self._names(("measures",), file.measures, self._measure_of_layers)
@@ -135,13 +135,17 @@ class _Checker:
                 return repr(named)
         return None
 
-    def _entries(self, expanded: Callable[..., Iterator[Any]], key: str) -> Iterator[list[Any]]:
+    def _entries(self, made: Callable[..., Any], key: str) -> Iterator[list[Any]]:
         """What each entry that is not broken stands for, as far as it is right."""
         for position in range(len(getattr(self.file, key))):
-            if not self.broken & {(key,), (key, position)}:
+            path = (key, position)
+            if not self.broken & {(key,), path}:
                 found: list[Any] = []
                 with self.collected():
-                    found.extend(expanded(self.source, self.file, position))
+                    for one in expand(self.source, self.source.content[key][position], path):
+                        with self.collected():
+                            source = self.source.elsewhere(one.places)
+                            found.append(made(source, self.file, path, one))
                 yield found
 
     def _distinct(self, entries: Sequence[Any]) -> list[Any]:
@@ -303,43 +307,37 @@ def _measure_name(name: str) -> str:
     return get_measure(name).name
 
 
-def _models(source: Source, file: StudyFile, position: int) -> Iterator[Model]:
-    path = ("models", position)
-    for one in expand(source, source.content["models"][position], path):
-        source = source.elsewhere(one.places)
-        entry: ModelEntry = check(source, ModelEntry, one.content, path)
-        by: MakesModel = "model" if entry.model else "train" if entry.train else "read"
-        origin = getattr(entry, by)
-        options = dict(entry.options)
-        if by != "model":
-            steps: Steps[Any] = TRAINERS if by == "train" else READERS
-            step = _found(source, steps, origin, (*path, by))
-            options = _options(source, step, options, (*path, "options")).plain
-        default = "/".join([origin, *map(str, one.values.values())]) if by != "model" else origin
-        yield Model(
-            entry.name or default,
-            by,
-            origin,
-            options,
-            {name: _text(value) for name, value in entry.tags.items()},
-            file.layers if entry.layers is None else entry.layers,
-            entry,
-            path,
-            one.places,
-        )
+def _model(source: Source, file: StudyFile, path: Path_, one: Expanded) -> Model:
+    entry: ModelEntry = check(source, ModelEntry, one.content, path)
+    by: MakesModel = "model" if entry.model else "train" if entry.train else "read"
+    origin = getattr(entry, by)
+    options = dict(entry.options)
+    if by != "model":
+        steps: Steps[Any] = TRAINERS if by == "train" else READERS
+        step = _found(source, steps, origin, (*path, by))
+        options = _options(source, step, options, (*path, "options")).plain
+    default = "/".join([origin, *map(str, one.values.values())]) if by != "model" else origin
+    return Model(
+        entry.name or default,
+        by,
+        origin,
+        options,
+        {name: _text(value) for name, value in entry.tags.items()},
+        file.layers if entry.layers is None else entry.layers,
+        entry,
+        path,
+        one.places,
+    )
 
 
-def _data(source: Source, file: StudyFile, position: int) -> Iterator[Data]:
+def _one_data(source: Source, file: StudyFile, path: Path_, one: Expanded) -> Data:
     del file
-    path = ("data", position)
-    for one in expand(source, source.content["data"][position], path):
-        source = source.elsewhere(one.places)
-        entry: DataEntry = check(source, DataEntry, one.content, path)
-        options = dict(entry.options)
-        if entry.split is not None:
-            options["split"] = entry.split
-        name = entry.name or entry.data
-        yield Data(name, entry.data, options, entry.subset, entry, path, one.places)
+    entry: DataEntry = check(source, DataEntry, one.content, path)
+    options = dict(entry.options)
+    if entry.split is not None:
+        options["split"] = entry.split
+    name = entry.name or entry.data
+    return Data(name, entry.data, options, entry.subset, entry, path, one.places)
 
 
 def _text(value: Any) -> str:
