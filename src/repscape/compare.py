@@ -134,7 +134,12 @@ def compare(
         x_values, y_values = tensors
         found = sample_interval(chosen, x_values, y_values, outcome, interval, confidence, seed)
         score = score.with_interval(
-            found.low, found.high, found.method, found.confidence, found.standard_error
+            found.low,
+            found.high,
+            found.method,
+            found.confidence,
+            found.standard_error,
+            found.reason,
         )
     return score
 

@@ -38,7 +38,8 @@ class Score:
     quantiles : mapping of probability to float, optional
         Of the null.
     interval : (low, high), optional
-        Over samples, with its `interval_method`, nominal `confidence` and `standard_error`.
+        Over samples, with its `interval_method`, nominal `confidence` and `standard_error`;
+        `interval_reason` says so if it reaches beyond the range of the measure.
     """
 
     value: float
@@ -59,6 +60,7 @@ class Score:
     interval_method: str | None = None
     confidence: float | None = None
     standard_error: float | None = None
+    interval_reason: str | None = None
 
     def __float__(self) -> float:
         return self.value
@@ -68,7 +70,13 @@ class Score:
         return replace(self, **fields)
 
     def with_interval(
-        self, low: float, high: float, method: str, confidence: float, standard_error: float
+        self,
+        low: float,
+        high: float,
+        method: str,
+        confidence: float,
+        standard_error: float,
+        reason: str | None = None,
     ) -> Score:
         """This score with an interval over samples."""
         return replace(
@@ -77,6 +85,7 @@ class Score:
             interval_method=method,
             confidence=confidence,
             standard_error=standard_error,
+            interval_reason=reason,
         )
 
     def __str__(self) -> str:
@@ -105,4 +114,5 @@ class Score:
         if self.interval is None or self.confidence is None:
             return []
         low, high = self.interval
-        return [f"{self.confidence:.0%} interval {low:.4g} … {high:.4g} by {self.interval_method}"]
+        said = f"{self.confidence:.0%} interval {low:.4g} … {high:.4g} by {self.interval_method}"
+        return [said, *([self.interval_reason] if self.interval_reason else [])]

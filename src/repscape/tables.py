@@ -56,7 +56,7 @@ INTERVAL_COLUMNS: Final = {
     "standard_error": "of the score over samples",
     "interval_method": "jackknife or subsampling",
     "confidence": "nominal coverage of the interval",
-    "interval_reason": "why there is no interval",
+    "interval_reason": "why there is none, or that it reaches beyond the range of the measure",
 }
 """Further columns of a similarity table that was asked for intervals."""
 

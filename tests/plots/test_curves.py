@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.legend import Legend
 
 import repscape
 from repscape.analysis.layer_curves import layer_curves
@@ -77,6 +78,17 @@ def test_the_score_by_n_stands_beside_its_null(by_n: pd.DataFrame) -> None:
     assert [text.get_text() for text in below.get_xticklabels()] == ["20", "40", "80", "160"]
     inside = alike["interval_low"] < alike["value"]
     assert (inside & (alike["value"] < alike["interval_high"])).all()
+
+
+def test_the_key_of_one_pair_fills_its_place(by_n: pd.DataFrame) -> None:
+    figure = score_by_n_figure(by_n[by_n["pair"] == "alike"].drop(columns="pair"))
+    figure.draw_without_rendering()
+    ends = [
+        child.get_window_extent().x1
+        for child in figure.axes[2].get_children()
+        if isinstance(child, Legend)
+    ]
+    assert 0.85 < max(ends) / figure.bbox.x1 < 1.0
 
 
 def test_the_report_says_how_the_score_changes(by_n: pd.DataFrame, curves: pd.DataFrame) -> None:

@@ -182,3 +182,21 @@ def test_bad_input(arguments: dict, error: type[Exception], message: str) -> Non
     x, y = np.random.default_rng(6).standard_normal((2, 30, 4))
     with pytest.raises(error, match=message):
         repscape.compare(x, y, **arguments)
+
+
+def test_an_interval_beyond_the_range_says_so_and_is_not_clipped() -> None:
+    """Six samples are too few; what matches itself perfectly lies on the end of the range."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 6, 4))
+    few = repscape.compare(x, y, "cka", interval="jackknife")
+    assert few.interval is not None
+    assert few.interval[0] < -1.0 or few.interval[1] > 1.0
+    assert few.interval_reason is not None
+    assert "beyond the range of the measure, -1 to 1" in few.interval_reason
+    assert few.interval_reason in str(few)
+    table = repscape.similarity_matrix({"x": x, "y": y}, "cka", interval="jackknife").table
+    [row] = table[(table["rep_a"] == "x") & (table["rep_b"] == "y")].to_dict("records")
+    assert (row["interval_low"], row["interval_high"]) == pytest.approx(few.interval)
+    assert row["interval_reason"] == few.interval_reason
+    many = rng.normal(size=(60, 4))
+    assert repscape.compare(many, many, "cka", interval="jackknife").interval_reason is None

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from repscape.cli import chance
-from repscape.cli.output import JSON_HELP, plain_records, print_json, print_table
+from repscape.cli.output import JSON_HELP, note, plain_records, print_json, print_table
 
 _HEAD = ("n", "score", "95% interval", "chance", "effect", "p")
 
@@ -76,6 +76,9 @@ def by_n(
         ]
         for row in records
     ]
+    for row in records:
+        if row["interval_reason"] is not None:
+            note(f"n={row['n']}: {row['interval_reason']}")
     print_table(_HEAD, rows, title=str(found["measure"].iloc[0]), numbers=_HEAD)
 
 

@@ -111,7 +111,9 @@ class Meaning:
                 if score.get(name) is not None and score["value"] is not None:
                     what = "interval" if name == "interval_reason" else "effect"
                     what = "null" if what == "effect" and score["p_value"] is None else what
-                    reasons.setdefault(f"no {what} ({score[name]})", []).append(score["measure"])
+                    there = what == "interval" and score["interval_low"] is not None
+                    said = score[name] if there else f"no {what} ({score[name]})"
+                    reasons.setdefault(said, []).append(score["measure"])
         for reason, names in reasons.items():
             note(f"{', '.join(dict.fromkeys(names))}: {reason}")
         counts = [score.get("n_permutations") for score in scores]

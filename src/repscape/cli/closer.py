@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from repscape.cli import chance
-from repscape.cli.output import JSON_HELP, print_json, print_table
+from repscape.cli.output import JSON_HELP, note, print_json, print_table
 
 
 def closer(
@@ -48,6 +48,8 @@ def closer(
     if as_json:
         print_json({"a": a, "b": b, "c": c, **asdict(found)})
         return
+    if found.interval.reason is not None:
+        note(found.interval.reason)
     effects = "-" if found.calibrated_difference is None else f"{found.calibrated_difference:.4g}"
     interval = f"{found.interval.low:.4g} … {found.interval.high:.4g}"
     print_table(

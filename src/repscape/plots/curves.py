@@ -20,6 +20,7 @@ from repscape.plots.palette import GROUP_COLOURS, direction, wrapped
 from repscape.plots.style import QUIET_COLOUR, new_figure, stack_legends, styled
 
 _WIDTH, _HEIGHT, _KEY_WIDTH = 3.9, 2.9, 2.0
+_SHORT_KEY = 1.3  # a key that names no pairs
 _NULL_ALPHA = 0.18
 
 
@@ -67,8 +68,9 @@ def score_by_n_figure(table: pd.DataFrame) -> Figure:
     measure, kind = str(table["measure"].iloc[0]), str(table["kind"].iloc[0])
     pairs = pairs_by_n(table)
     with styled():
-        figure = new_figure(_WIDTH + _KEY_WIDTH, 1.6 * _HEIGHT)
-        grid = figure.add_gridspec(2, 2, width_ratios=[_WIDTH, _KEY_WIDTH], height_ratios=[3, 2])
+        key_width = _KEY_WIDTH if len(pairs) > 1 else _SHORT_KEY
+        figure = new_figure(_WIDTH + key_width, 1.6 * _HEIGHT)
+        grid = figure.add_gridspec(2, 2, width_ratios=[_WIDTH, key_width], height_ratios=[3, 2])
         above = figure.add_subplot(grid[0, 0])
         below = figure.add_subplot(grid[1, 0], sharex=above)
         handles: list[Artist] = []

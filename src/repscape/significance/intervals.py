@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -40,6 +40,8 @@ class Interval:
         Nominal coverage.
     degrees_of_freedom : int or None
         Of the t distribution that the jackknife uses.
+    reason : str or None
+        What speaks against it: it reaches beyond the measure's range.
     """
 
     low: float
@@ -48,6 +50,18 @@ class Interval:
     method: str
     confidence: float
     degrees_of_freedom: int | None = None
+    reason: str | None = None
+
+    def within(self, low: float, high: float, of: str = "the measure") -> Interval:
+        """This interval, with a `reason` if it reaches beyond low … high by more than rounding."""
+        slack = 1e-9 * max(1.0, abs(self.high - self.low))
+        if low - slack <= self.low and self.high <= high + slack:
+            return self
+        return replace(
+            self,
+            reason=f"the interval reaches beyond the range of {of}, {low:.4g} to {high:.4g}: too "
+            f"few samples for the {self.method}, or a score too near the end of the range",
+        )
 
 
 def interval(
@@ -88,14 +102,14 @@ def interval(
             f"interval={method!r}: {did_you_mean(str(method), get_args(Method))}"
         )
     check_confidence(confidence)
+    low, high = measure.declared.range
     if method == "bootstrap":
-        return _bootstrap(measure, x, y, value, confidence, seed)
+        return _bootstrap(measure, x, y, value, confidence, seed).within(low, high)
 
     statistic = PartialScores(measure, [x, y])
     needed = measure.declared.minimum_n
-    if method == "subsampling":
-        return subsampling(statistic, len(x), value, confidence, seed, needed)
-    return jackknife(statistic, len(x), value, confidence, seed, needed)
+    by = subsampling if method == "subsampling" else jackknife
+    return by(statistic, len(x), value, confidence, seed, needed).within(low, high)
 
 
 def check_confidence(confidence: float) -> None:

@@ -68,7 +68,7 @@ def interval_pairs(
         known_labels = [None if column is None else column[rows.numpy()] for column in labels]
         replicates.append(score_all(some, known_labels))
     return [
-        _interval(chosen, n, score, [row[index] for row in replicates], confidence)
+        _interval(measure, chosen, n, score, [row[index] for row in replicates], confidence)
         for index, score in enumerate(scores)
     ]
 
@@ -87,7 +87,7 @@ def _columns(found: Interval | RepscapeError) -> dict[str, Any]:
         "standard_error": found.standard_error,
         "interval_method": found.method,
         "confidence": found.confidence,
-        "interval_reason": None,
+        "interval_reason": found.reason,
     }
 
 
@@ -98,10 +98,16 @@ def _of(
 
 
 def _interval(
-    method: Replicated, n: int, score: Outcome, replicates: list[Outcome], confidence: float
+    measure: Measure[Any],
+    method: Replicated,
+    n: int,
+    score: Outcome,
+    replicates: list[Outcome],
+    confidence: float,
 ) -> Interval | RepscapeError:
     for outcome in (score, *replicates):
         if isinstance(outcome, RepscapeError):
             return outcome
     numbers = np.array(replicates, dtype=float)
-    return interval_from(method, n, cast(float, score), numbers.tolist(), confidence)
+    found = interval_from(method, n, cast(float, score), numbers.tolist(), confidence)
+    return found.within(*measure.declared.range)

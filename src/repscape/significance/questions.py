@@ -129,7 +129,9 @@ def closer(
     observed = sign * (to_b.observed - to_c.observed)
     scale = max(abs(to_b.observed), abs(to_c.observed))
     needed = chosen.declared.minimum_n
+    low, high = chosen.declared.range
     found = jackknife(difference, first.n, observed, confidence, seed, needed)
+    found = found.within(low - high, high - low, "differences")
     return Closeness(
         difference=observed,
         value_b=to_b.observed,
@@ -195,7 +197,8 @@ def dependence_on_n(
         `p_value` and `standard_error` (jackknife); `effect`, of `value` beside that null mean.
         `interval_low` and `interval_high`
         are `value` and that error, as of a single score of n samples, at 95 %; null where too few
-        samples are left for the jackknife.
+        samples are left for the jackknife; `interval_reason` says so, or that they lie beyond the
+        range of the measure.
     """
     import pandas as pd
 
@@ -226,18 +229,20 @@ def dependence_on_n(
 
 def _error(
     measure: Measure[Any], partial: PartialScores, rows: torch.Tensor, value: float, seed: int
-) -> dict[str, float | None]:
+) -> dict[str, float | str | None]:
     def statistic(kept: torch.Tensor) -> float:
         return partial(rows[kept])
 
     try:
         found = jackknife(statistic, len(rows), value, 0.95, seed, measure.declared.minimum_n)
-    except TooFewSamplesError:
-        return dict.fromkeys(("standard_error", "interval_low", "interval_high"))
+    except TooFewSamplesError as reason:
+        none = dict.fromkeys(("standard_error", "interval_low", "interval_high"))
+        return none | {"interval_reason": str(reason)}
     return {
         "standard_error": found.standard_error,
         "interval_low": found.low,
         "interval_high": found.high,
+        "interval_reason": found.within(*measure.declared.range).reason,
     }
 
 
