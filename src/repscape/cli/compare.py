@@ -12,7 +12,7 @@ import typer
 
 from repscape.cli import chance, sources
 from repscape.cli.extracting import Extracting
-from repscape.cli.output import JSON_HELP, finite_or_none, note, print_json, print_table
+from repscape.cli.output import JSON_HELP, finite_or_none, note, print_json, print_table, shown_name
 from repscape.errors import InvalidParameterError, UndefinedScoreError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _print(scores: list[dict[str, Any]], left_out: dict[str, str], asked: chance
             [
                 [
                     *(str(s[side]) for side in pairs),
-                    shlex.quote(s["measure"]),
+                    shown_name(s["measure"]),
                     f"{s['value']:.6g}",
                     *asked.cells(s),
                     s["kind"],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from repscape.cli.output import JSON_HELP, note, print_json, print_table
+from repscape.cli.output import JSON_HELP, note, print_json, print_table, shown_name
 from repscape.errors import InvalidParameterError, UndefinedScoreError
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def print_values(shown: pd.DataFrame, missing: pd.DataFrame) -> None:
 def _cells(row: dict[Any, Any]) -> list[str]:
     scale = "" if _plain(row["scale"]) is None else f"{row['scale']:g} {row['scale_kind']}"
     return [
-        shlex.quote(row["descriptor"]),
+        shown_name(row["descriptor"]),
         f"{row['value']:.6g}",
         _number(row["standard_error"], ".2g"),
         scale,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import asdict, dataclass
 from shutil import get_terminal_size
 from typing import Annotated, Any
@@ -18,6 +17,7 @@ from repscape.cli.output import (
     on_terminal,
     print_json,
     print_table,
+    shown_name,
 )
 from repscape.errors import InvalidParameterError
 from repscape.papers import PAPERS, get_paper
@@ -162,7 +162,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     from repscape.catalogue import format_range
 
     return [
-        shlex.quote(row["measure"]),
+        shown_name(row["measure"]),
         row["family"],
         row["kind"],
         format_range(row["low"], row["high"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -43,6 +44,11 @@ def print_json(value: Any) -> None:
 def on_terminal() -> bool:
     """Whether results go to a terminal, not into a file or a pipe."""
     return sys.stdout.isatty()
+
+
+def shown_name(name: str) -> str:
+    """A printable name: for a shell on a terminal, as it is in a pipe."""
+    return shlex.quote(name) if on_terminal() else name
 
 
 def print_table(

@@ -37,15 +37,20 @@ def drivers(out: Path, store: Store) -> tuple[str, ...]:
     """The runs into this folder that are alive, as far as one look tells: host and process.
 
     One on another host counts for as long as its lease was renewed lately, by the time of its
-    file; so a clock that is wrong by minutes shows a run that has ended, or hides one.
+    file. So a clock that is behind by minutes hides a run; one that is ahead is said, since that
+    run may have ended.
     """
     prefix, found = _prefix(out, store), []
     for name, holder in read_leases(store.root).items():
         if not name.startswith(prefix) or holder.is_known_dead:
             continue
         age = seconds_since_beat(store.root, name)
-        if age is not None and age <= holder.seconds:
-            found.append(f"{holder.host.partition(' ')[0]}, process {holder.pid}")
+        if age is None or age > holder.seconds:
+            continue
+        who = f"{holder.host.partition(' ')[0]}, process {holder.pid}"
+        if age < -holder.seconds:
+            who += f" (or it has ended: its clock was {-age / 60:.0f} minutes ahead of this one)"
+        found.append(who)
     return tuple(found)
 
 
