@@ -290,8 +290,7 @@ def groups_differ(
             "the groups leave nothing to permute: at least two groups are needed, and a pair of "
             "models within one of them"
         )
-    if n_permutations < 1:
-        raise InvalidParameterError(f"n_permutations={n_permutations}: ask for at least 1")
+    checked_count("n_permutations", n_permutations)
     sizes = np.bincount(labels).tolist()
     if count_groupings(sizes) <= n_permutations:
         return _exact(usable, values, sign, sizes, same)
