@@ -83,7 +83,7 @@ def test_the_null_of_neighbours_keeps_to_the_memory_limit() -> None:
 
 
 def test_the_null_of_ranks_keeps_to_the_memory_limit() -> None:
-    """Whole matrices take 11 MiB each; forming ranks by the positions of all pairs took 81 MiB."""
+    """Whole matrices take 11 MiB each; by the positions of all pairs: 81 MiB (under 128)."""
     assert peak("rsa", "64MiB", NARROW) < 64
 
 
