@@ -327,6 +327,23 @@ def test_an_executor_that_cannot_be_used_is_one_error_before_anything_is_done(co
         assert not (tmp_path / "micro" / "tasks.json").exists()
 
 
+def test_exit_code_1_also_where_the_rest_went_on_after_a_run_gave_one_model_up(
+    finished, repscape, tmp_path
+):
+    folder, _ = finished
+    text = repscape("studies", "show", "micro").out
+    model = (
+        "  - {train: digits_network, name: bad, options: {architecture: mlp, seed: 0, epochs: 1}"
+    )
+    given = tmp_path / "bad.yaml"
+    given.write_text(text.replace("\ndata:", f"{model}, layers: ['nothing.*']}}\n\ndata:", 1))
+    command = [given, "--store", folder / "store", "--out", tmp_path / "out", *FAST]
+    done = repscape("run", *command, "--set", "figures=[]", "--set", "analyses=[]")
+    assert done.code == 1
+    assert done.err.count("failed: ") == 1
+    assert (tmp_path / "out" / "report.html").exists()
+
+
 def test_a_failure_gives_exit_code_1_and_says_why(tmp_path):
     command = [COMMAND, "run", "micro", *FAST, "--set", "models.0.layers=['nothing.*']"]
     done = subprocess.run(
