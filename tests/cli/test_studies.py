@@ -147,7 +147,7 @@ def test_who_interrupts_a_run_is_told_how_it_goes_on(tmp_path):
         _, err = process.communicate()
     assert process.returncode == 130
     [line] = [line for line in err.splitlines() if line]
-    assert line.startswith(f"interrupted; what was computed is kept in {out}/store, and `repscape ")
+    assert line.startswith(f"interrupted: what was computed is kept in {out}/store, and `repscape ")
     assert line.endswith("'measures=[cka]'` goes on")
 
 

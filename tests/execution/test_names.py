@@ -42,7 +42,7 @@ def test_settings_stand_in_brackets(text, same):
         ("inline[cpus=2]", "'inline' has no setting 'cpus': it takes none"),
         ("slurm[partitoin=gpu]", "no setting 'partitoin': did you mean 'partition'"),
         ("slurm[minutes=two]", r"slurm\[minutes=two\]: write a whole number"),
-        ("processes[memory=lots]", "memory_limit='lots'"),
+        ("processes[memory=lots]", "^memory='lots'"),
         ("processes[cpus=0]", "cpus=0: give at least 1"),
     ],
 )

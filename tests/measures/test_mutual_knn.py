@@ -99,9 +99,9 @@ def test_name_states_every_parameter() -> None:
 def test_each_representation_has_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def counted(x: torch.Tensor, k: int, metric: str) -> object:
+    def counted(x: torch.Tensor, k: int, metric: str, memory_limit: float) -> object:
         calls.append(x)
-        return original(x, k, metric)
+        return original(x, k, metric, memory_limit)
 
     original = neighbour_family.neighbours
     monkeypatch.setattr(neighbour_family, "neighbours", counted)

@@ -80,9 +80,11 @@ def run_and_tell(
                 on_phase=shown.phase,
                 on_write=shown.writing,
             )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         again = shlex.join(["repscape", *sys.argv[1:]])
-        note(f"interrupted; what was computed is kept in {given.store}, and `{again}` goes on")
+        kept = f"what was computed is kept in {given.store}, and `{again}` goes on"
+        # Instead of what the task that was running says of itself.
+        interruption.__notes__ = [kept]
         raise
     if as_json:
         print_json(_record(done))
