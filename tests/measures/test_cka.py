@@ -152,7 +152,7 @@ def test_a_gpu_gives_the_same_number(pair, name):
     assert compare(*single, name, device="cuda").value == pytest.approx(wanted, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["cka", "cka[kernel=rbf]", "rsa", "rsa[rdm=euclidean]"])
+@pytest.mark.parametrize("name", ["cka", "cka[kernel=rbf]"])
 @pytest.mark.parametrize("scale", [1e-200, 1e300])
 def test_values_whose_squares_leave_float64_are_named_as_the_cause(name: str, scale: float) -> None:
     x, y = np.random.default_rng(0).standard_normal((2, 40, 5))

@@ -214,3 +214,13 @@ def test_scales_whose_squares_float32_does_not_hold_change_nothing(exponent, com
     name = f"rsa[rdm=euclidean,compare_by={compare_by}]"
     expected = compare(x.astype(np.float64), y, name).value
     assert compare(np.ldexp(x, exponent), y, name).value == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e300])
+@pytest.mark.parametrize(
+    "name", ["rsa", "rsa[rdm=cosine,compare_by=pearson]", "rsa[rdm=euclidean]"]
+)
+def test_scales_whose_squares_float64_does_not_hold_change_nothing(scale, name):
+    x, y = np.random.default_rng(0).standard_normal((2, 40, 5))
+    expected = compare(x, y, name).value
+    assert compare(scale * x, y, name).value == pytest.approx(expected, abs=1e-12)
