@@ -36,7 +36,8 @@ _VIEWS = frozenset(("view", "_unsafe_view", "reshape", "_reshape_alias"))
 _POINTWISE = frozenset(("cat", "where"))
 _FEATURES_LAST = frozenset(("mm", "addmm", "embedding", "linear"))
 _FEATURES_SECOND = frozenset(("convolution", "_convolution", "cudnn_convolution"))
-
+_INPUT = {"mm": 0, "addmm": 1, "linear": 0, "embedding": 1} | dict.fromkeys(_FEATURES_SECOND, 0)
+"""Which argument of these operations holds the samples, beside weights."""
 
 _Known: TypeAlias = MutableMapping[torch.Tensor, int]
 
@@ -86,9 +87,7 @@ def _features_of(name: str, result: torch.Tensor) -> int | None:
 
 def _samples_of(name: str, args: Sequence[Any], known: _Known) -> int | None:
     """The samples of an operation that makes new features, and leaves the others alone."""
-    given = {"mm": 0, "addmm": 1, "linear": 0, "embedding": 1}
-    given |= dict.fromkeys(_FEATURES_SECOND, 0)
-    return known.get(args[given[name]]) if name in given else None
+    return known.get(args[_INPUT[name]]) if name in _INPUT else None
 
 
 def _followed(
