@@ -40,6 +40,16 @@ def test_blocks_and_products(kind, dtype, allowed, kept):
     assert rows.block(i).numpy() == pytest.approx(wanted[i], abs=allowed * 10)
 
 
+@pytest.mark.parametrize("kind", ["centred", "unit", "centred_unit", "correlation"])
+def test_rows_in_another_order_are_prepared_alike(kind):
+    x = 300 + torch.randn(20, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    order, everything = torch.arange(19, -1, -1), slice(0, 20)
+    rows = Rows(x, kind)
+    permuted = rows.permute(order)
+    assert torch.equal(permuted.block64(everything), rows.block64(everything)[order])
+    assert torch.equal(permuted.squared_norms, rows.squared_norms[order])
+
+
 def test_values_are_not_copied_before_they_are_asked_for():
     x = torch.randn(10, 3, generator=torch.Generator().manual_seed(0))
     assert Rows(x, "centred").x is x
