@@ -301,9 +301,10 @@ def test_memory_stays_within_the_limit() -> None:
     assert beyond < 64
 
 
-def test_a_limit_that_is_too_small_is_refused(route: str) -> None:
-    with pytest.raises(MemoryLimitError, match="memory_limit"):
-        neighbours(mixture(600, 48), 10, memory_limit="30KB")
+@pytest.mark.parametrize("limit", ["1KB", "30KB"])
+def test_a_limit_that_is_too_small_is_refused(route: str, limit: str) -> None:
+    with pytest.raises(MemoryLimitError, match=r"but \d[\d.]* \w+ are left of memory_limit"):
+        neighbours(mixture(600, 48), 10, memory_limit=limit)
 
 
 def test_zero_row_under_cosine_is_named(route: str) -> None:

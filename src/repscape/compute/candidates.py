@@ -59,7 +59,8 @@ def plan_tiles(operands: Operands, keep: int, budget: int) -> TilePlan:
         needed = 3 * _tile_bytes(SMALLEST_TILE, d) + SMALLEST_TILE * list_bytes
         raise MemoryLimitError(
             f"the neighbours of {n} samples with {d} features need at least {show_bytes(needed)} "
-            f"for {keep} candidates per row, but {show_bytes(budget)} are left of memory_limit"
+            f"for {keep} candidates per row, but {show_bytes(max(budget, 0))} are left of "
+            "memory_limit"
         )
     # Lists of all rows come first: they let every tile serve both of its sides.
     panel = min(n, rest // list_bytes)

@@ -2,7 +2,8 @@
 
 What a chain of tensor operations reads and writes several times is read once and written once.
 Compiled by numba on first use and cached on disk; importing this module imports numba, so the
-callers do it lazily. Tiles are given as `flat_rows`.
+callers do it lazily. Tiles are given as `flat_rows`; every function runs in one thread and
+releases the interpreter lock.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numba import njit
-
-from repscape.compute.threads import in_ranges
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -81,15 +80,12 @@ def half_squared_distances(
     out = torch.empty_like(products, memory_format=torch.contiguous_format)
     scale: Any = out.new_tensor(factor).numpy()[()]
     flat, step = flat_rows(products)
-    norms = norms_i.numpy(), norms_j.numpy()
-    in_ranges(_half_squared_distances, len(out), flat, step, *norms, scale, out.numpy())
+    _half_squared_distances(flat, step, norms_i.numpy(), norms_j.numpy(), scale, out.numpy())
     return out
 
 
 @njit(nogil=True, cache=True)
 def _half_squared_distances(
-    start: int,
-    stop: int,
     products: Floats,
     step: int,
     norms_i: Floats,
@@ -97,9 +93,9 @@ def _half_squared_distances(
     factor: np.floating[Any],
     out: Floats,
 ) -> None:
-    width = len(norms_j)
+    height, width = out.shape
     half, zero = products.dtype.type(0.5), products.dtype.type(0.0)
-    for r in range(start, stop):
+    for r in range(height):
         row = products[r * step : r * step + width]
         norm = norms_i[r]
         for c in range(width):

@@ -9,7 +9,6 @@ import torch
 
 from repscape.compute.matrix import Matrix
 from repscape.compute.rows import Rows
-from repscape.compute.threads import in_ranges
 
 
 def distinct_rows(matrices: Sequence[Matrix]) -> dict[Hashable, Rows]:
@@ -43,14 +42,10 @@ class TileStack:
         """
         shape = (len(self._matrices), i.stop - i.start, j.stop - j.start)
         stack = self._room[: math.prod(shape)].view(shape)
+        lay = _lay_compiled if stack.device.type == "cpu" else _lay
         products: dict[Hashable, torch.Tensor] = {}
-        # One thread lays each tile while it is in the cache; several share out all of them.
-        together = 1 if torch.get_num_threads() == 1 else len(stack)
-        for first in range(0, len(stack), together):
-            some = slice(first, first + together)
-            tiles = [self._tile(matrix, i, j, products) for matrix in self._matrices[some]]
-            pivots = [matrix.pivot for matrix in self._matrices[some]]
-            _lay_all(tiles, pivots, i, j, stack[some], self.row_sums[some])
+        for matrix, sums, out in zip(self._matrices, self.row_sums, stack, strict=True):
+            lay(self._tile(matrix, i, j, products), matrix.pivot, i, j, out, sums)
         return stack
 
     def _tile(
@@ -63,24 +58,6 @@ class TileStack:
         if key not in products:
             products[key] = self._rows[key].products(i, j)
         return matrix.tile(i, j, products[key])
-
-
-def _lay_all(
-    tiles: Sequence[torch.Tensor],
-    pivots: Sequence[float],
-    i: slice,
-    j: slice,
-    out: torch.Tensor,
-    sums: torch.Tensor,
-) -> None:
-    """`_lay` every tile, out (m, b_i, b_j), sums (m, n)."""
-    lay = _lay_compiled if out.device.type == "cpu" else _lay
-
-    def some(start: int, stop: int) -> None:
-        for each in range(start, stop):
-            lay(tiles[each], pivots[each], i, j, out[each], sums[each])
-
-    in_ranges(some, len(tiles), threads=None if lay is _lay_compiled else 1)
 
 
 def _lay(
