@@ -90,3 +90,8 @@ def test_the_null_of_ranks_keeps_to_the_memory_limit() -> None:
 def test_scores_of_ranks_keep_to_the_memory_limit() -> None:
     """The ranks of all representations take 110 MiB; what ranking left behind, as much again."""
     assert peak("rsa", "96MiB", SCORES) < 96
+
+
+def test_ranking_keeps_to_the_least_limit_that_is_taken() -> None:
+    """Below 39.2 MiB the two states are refused; ranks and positions of all pairs took 57 to 60."""
+    assert peak("rsa", "40MiB", (1600, 16, 2, 0)) < 40
