@@ -4,6 +4,10 @@ This process reads and prepares the samples and writes the rows; each worker hol
 the module on its device and computes one window after another. Windows are handed out in turn
 and taken back in order. Nothing is written or read but through pipes to processes that were
 started here.
+
+What is computed but not yet in a full shard is lost by a kill. So a worker is given its next
+window before its last one was taken back only where shards are made of many windows: then all
+that is under way, with the shard that is being filled, is at most one shard for each worker.
 """
 
 from __future__ import annotations
@@ -32,7 +36,8 @@ from repscape.extract.runners import Ahead, Computed, Plan, completed
 from repscape.extract.state import evaluating, usable_device
 from repscape.extract.windows import Prepared, Window
 
-_PER_WORKER = 2
+_QUEUED = 2
+_WINDOWS_TO_QUEUE = 4
 _SECONDS_TO_END = 10.0
 
 
@@ -84,13 +89,14 @@ class DevicesRunner:
     ) -> Iterator[Computed]:
         """See `runners.Runner.run`."""
         jobs: deque[_Job] = deque()
+        most = windows_under_way(len(self._workers), plan.windows_in_shard)
         size = plan.batch_samples()
         for window, prepared in self._ahead.windows(windows, done, len(self._workers)):
             job = _Job(window, prepared)
             if prepared is not None:
                 self._send(job, size)
             jobs.append(job)
-            if len(jobs) >= _PER_WORKER * len(self._workers):
+            if len(jobs) >= most:
                 yield self._take(jobs.popleft(), plan)
                 size = plan.batch_samples()
         while jobs:
@@ -121,6 +127,19 @@ class DevicesRunner:
             if size == 1 or not is_out_of_memory(reply):
                 raise reply
             plan.shrink(min(size, len(job.window)))
+
+
+def windows_under_way(workers: int, windows_in_shard: int) -> int:
+    """How many windows may be out at once, so that a kill costs at most a shard of each worker.
+
+    Of w windows in a shard, up to w - 1 are handed in but not stored yet. With two more for each
+    of k ≥ 2 workers these are at most k·w if w ≥ 4; with one more for each they always are.
+
+    >>> windows_under_way(2, 4), windows_under_way(2, 1), windows_under_way(1, 64)
+    (4, 2, 1)
+    """
+    queue = workers > 1 and windows_in_shard >= _WINDOWS_TO_QUEUE
+    return workers * (_QUEUED if queue else 1)
 
 
 class _Worker:

@@ -139,13 +139,13 @@ class Extraction:
         """Run the windows; rows that were `learned` are those of the first."""
         missing = [layer for layer in layers if not layer.is_stored]
         done = min((layer.sink.samples_done for layer in missing), default=math.inf)
-        plan = JointPlan(self.feed, [layer.sink for layer in missing])
+        plan = JointPlan(self.feed, [layer.sink for layer in missing], self.shard_rows)
         runner = (
             LocalRunner(self.forward, wanted)
             if self.make_runner is None or not missing
             else self.make_runner(wanted)
         )
-        windows = self.feed.windows(plan.first, plan.shard_rows or self.shard_rows)
+        windows = self.feed.windows(plan.first, plan.shard_rows)
         if progress is not None and self.feed.is_repeatable:
             progress(0, self.feed.total)  # so that a bar knows its length from the start
         with runner:
@@ -217,13 +217,15 @@ class JointPlan:
     (a run was killed while it recorded a back-off), the smallest batches hold for all.
     """
 
-    def __init__(self, feed: Feed, sinks: Sequence[Sink]) -> None:
+    def __init__(self, feed: Feed, sinks: Sequence[Sink], shard_rows: int) -> None:
         self._sinks = [sink for sink in sinks if isinstance(sink, StoringSink)]
         self._own = feed.plan()
         self.can_shrink = feed.is_repeatable
         begun = [sink for sink in self._sinks if sink.is_begun] or self._sinks
         self.first: Mapping[str, Any] = begun[0].plan if begun else self._own
-        self.shard_rows = begun[0].shard_rows if begun else None
+        self.shard_rows = begun[0].shard_rows if begun else shard_rows
+        window = int(self.first.get("window_samples", self.first["batch_samples"]))
+        self.windows_in_shard = max(1, self.shard_rows // max(1, window))
 
     def batch_samples(self) -> int:
         """The samples of a batch from the next row on."""

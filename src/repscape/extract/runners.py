@@ -19,6 +19,7 @@ class Plan(Protocol):
     """How samples are put into batches; see `loop.JointPlan`."""
 
     can_shrink: bool
+    windows_in_shard: int
 
     def batch_samples(self) -> int:
         """The samples of a batch from the next row on."""
