@@ -20,21 +20,24 @@ import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import torch
 
 from repscape.errors import InvalidParameterError
 from repscape.extract.calls import CallRecorder
+from repscape.extract.failures import raise_failing
 from repscape.extract.forward import Forward, RowsOf, Wanted, free_memory, is_out_of_memory
 from repscape.extract.layers import Selection
 from repscape.extract.pooling import get_poolings
-from repscape.extract.runners import Ahead, Computed, Plan, completed
+from repscape.extract.runners import Ahead, Computed, Plan, Waiting, completed, ready
 from repscape.extract.state import evaluating, usable_device
-from repscape.extract.windows import Prepared, Window
+from repscape.extract.windows import Pass, Prepared, Window, passes
 
 _QUEUED = 2
 _WINDOWS_TO_QUEUE = 4
@@ -89,31 +92,33 @@ class DevicesRunner:
     ) -> Iterator[Computed]:
         """See `runners.Runner.run`."""
         jobs: deque[_Job] = deque()
+        coming = self._ahead.windows(windows, done, len(self._workers))
         most = windows_under_way(len(self._workers), plan.windows_in_shard)
         size = plan.batch_samples()
-        for window, prepared in self._ahead.windows(windows, done, len(self._workers)):
+        for window, prepared in coming:
             job = _Job(window, prepared)
             if prepared is not None:
                 self._send(job, size)
             jobs.append(job)
             if len(jobs) >= most:
-                yield self._take(jobs.popleft(), plan)
+                yield self._take(jobs, plan, coming)
                 size = plan.batch_samples()
         while jobs:
-            yield self._take(jobs.popleft(), plan)
+            yield self._take(jobs, plan, coming)
 
     def _send(self, job: _Job, size: int) -> None:
         assert job.prepared is not None
-        passes = list(job.prepared.result().passes(size))
         job.size, job.ticket = size, self._sent
         self._sent += 1
-        self._worker(job).send((job.ticket, passes, len(job.window)))
+        batches = list(passes(job.prepared.result(), size))
+        self._worker(job).send((job.ticket, batches, len(job.window)))
 
     def _worker(self, job: _Job) -> _Worker:
         return self._workers[job.ticket % len(self._workers)]
 
-    def _take(self, job: _Job, plan: Plan) -> Computed:
-        """The rows of a window, made in the batches that the plan has for it."""
+    def _take(self, jobs: deque[_Job], plan: Plan, rest: Waiting) -> Computed:
+        """The rows of the first window, made in the batches that the plan has for it."""
+        job = jobs.popleft()
         if job.prepared is None:
             return job.window, None
         while True:
@@ -124,9 +129,22 @@ class DevicesRunner:
             reply = self._worker(job).reply(job.ticket)
             if not isinstance(reply, Exception):
                 return completed(job.window, job.prepared.result()), reply
-            if size == 1 or not is_out_of_memory(reply):
+            is_short = is_out_of_memory(reply)
+            if plan.takes_any is not None and not is_short:
+                out = [(each.window, each.prepared) for each in (job, *jobs)]
+                windows = ready(chain(out, rest))
+                raise_failing(windows, plan.shard_rows, size, self._run, plan.takes_any)
+            if size == 1 or not is_short:
                 raise reply
             plan.shrink(min(size, len(job.window)))
+
+    def _run(self, batch: Pass) -> None:
+        """Let one worker run one pass by itself; raises what it raises."""
+        ticket, self._sent = self._sent, self._sent + 1
+        alone = replace(batch, places=np.arange(len(batch)))
+        self._workers[0].send((ticket, [alone], len(batch)))
+        if isinstance(reply := self._workers[0].reply(ticket), Exception):
+            raise reply
 
 
 def windows_under_way(workers: int, windows_in_shard: int) -> int:
