@@ -125,7 +125,8 @@ def test_how_many_scores_an_export_of_other_length_lacks_is_said_once_for_each_d
     done,
 ) -> None:
     measures, others = 11, 4
-    for data, line in zip(("winogrande", "openai-humaneval"), done[0].outputs.unscored, strict=True):
+    lines = done[0].outputs.unscored
+    for data, line in zip(("winogrande", "openai-humaneval"), lines, strict=True):
         lacking, all_rows = measures * others, measures * others * (others + 1) // 2
         assert line.startswith(f"{lacking} of {all_rows} rows of scores on {data} have no value: ")
         assert f"{N - 5}" in line
