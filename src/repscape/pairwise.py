@@ -130,6 +130,8 @@ def _state_bytes(
     if isinstance(value, RepscapeError):
         return 0
     rows, d = value.shape
+    # What needs more samples is refused before anything is prepared.
+    measures = [measure for measure in measures if measure.declared.minimum_n <= rows]
     n = rows if n is None else n
     states = len({m.transforms for m in measures if m.transforms}) * n * d * value.element_size()
     common: dict[Hashable, int] = {}

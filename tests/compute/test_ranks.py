@@ -66,6 +66,14 @@ def test_median_distance_by_the_compiled_selection(kind, dtype, kept, monkeypatc
         assert (math.sqrt(lower) + math.sqrt(upper)) / 2 == wanted
 
 
+def test_median_distance_where_one_held_panel_has_all_that_is_sampled():
+    x = features("gauss", 513)
+    rows = Rows(x, "centred")
+    rows.keep_products()
+    wanted = float(np.median(pdist(x.numpy())))
+    assert median_distance(rows) == pytest.approx(wanted, rel=1e-12)
+
+
 def test_a_selection_that_misses_or_does_not_fit_says_so(monkeypatch):
     rows = Rows(features("gauss", 601), "centred")
     assert module._select(rows, (90_000, 90_000), 0.0, 0.1) is None

@@ -24,6 +24,8 @@ _SMALLEST, _LARGEST = 1e-150, 1e154
 """Between them squares, and those of roundings against them, stay in the range of float64."""
 SAFE_EXPONENT = 200
 """Squares of float64 values between 2^±200 neither overflow nor underflow, nor do their sums."""
+SAFE_EXPONENTS = {torch.float32: 50, torch.float64: SAFE_EXPONENT}
+"""Squares of values between 2^±this, and their sums, stay in the range of the dtype."""
 BLOCK_ROWS = 512
 """Rows of a thousand float64 features then stay in a processor's cache."""
 
@@ -85,6 +87,12 @@ def within_range(x: torch.Tensor, exponent: int = SAFE_EXPONENT) -> tuple[torch.
     if largest == 0 or abs(power) <= exponent:
         return x, 1.0
     return torch.ldexp(x.double(), torch.tensor(-power, device=x.device)), math.ldexp(1.0, power)
+
+
+def with_safe_squares(x: torch.Tensor) -> torch.Tensor:
+    """x, in float64 where float32 would not hold the squares of its values, or their sums."""
+    inside, _ = within_range(x, SAFE_EXPONENTS[x.dtype])
+    return x if inside is x else x.double()
 
 
 def check_squares(x: torch.Tensor) -> None:
