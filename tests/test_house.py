@@ -167,6 +167,18 @@ def test_light_imports_load_nothing_heavy(code):
     assert done.stdout.split() == []
 
 
+def test_planning_loads_nothing_that_only_drawing_needs():
+    code = (
+        "import sys\n"
+        "from repscape.studies.load import load_study\n"
+        "from repscape.studies.plan import plan_study\n"
+        "plan_study(load_study('micro'), None)\n"
+        "print(*sorted({'matplotlib', 'scipy.cluster', 'transformers'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], *([c, "-h"] for c in COMMANDS)])
 def test_help_loads_nothing_heavy(arguments):
     code = (

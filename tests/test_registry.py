@@ -24,7 +24,7 @@ def test_default_names_and_aliases_parse_back(cls):
 
 
 @given(
-    sigma=st.floats(min_value=1e-300, max_value=1e300),
+    sigma=st.floats(min_value=1e-50, max_value=1e50),
     relative=st.booleans(),
     debiased=st.booleans(),
     kernel=st.sampled_from(["rbf", "laplace"]),
@@ -104,6 +104,12 @@ def test_one_number_has_one_name(asked, name):
             InvalidParameterError,
             r"gulp\[regularization=nan\]: write a number",
         ),
+        (
+            "uniformity_difference[t=inf]",
+            InvalidParameterError,
+            r"uniformity_difference\[t=inf\]: must be finite",
+        ),
+        ("cka[kernel=rbf,sigma=1e-60]", InvalidParameterError, r"sigma=1e-60: .*1e-50 to 1e\+50"),
         ("clip[quantile=2]|cka", InvalidParameterError, r"must be between 0 and 1"),
         ("cka[debiased]", InvalidParameterError, r"cannot read 'debiased'.*parameter=value"),
         ("cka[debiased=true,debiased=true]", InvalidParameterError, r"'debiased' stands twice"),

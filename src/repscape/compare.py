@@ -28,6 +28,7 @@ from repscape.representation import (
     same_samples,
 )
 from repscape.score import Score
+from repscape.significance.asked import CONFIDENCE, PERMUTATIONS, check_asked
 from repscape.significance.columns import null_columns, same_side_permuted, scores_of_maps
 from repscape.significance.intervals import interval as sample_interval
 from repscape.significance.many import iterate_nulls
@@ -36,7 +37,7 @@ from repscape.significance.many_intervals import (
     interval_columns,
     interval_pairs,
 )
-from repscape.significance.null import check_null_name, null_of
+from repscape.significance.null import null_of
 from repscape.significance.permutations import Partition, Permutations, partition
 from repscape.significance.prepared import prepare_state
 from repscape.similarities import Similarities
@@ -60,12 +61,12 @@ def compare(
     memory_limit: str | float = DEFAULT_MEMORY_LIMIT,
     device: str | None = None,
     null: str | None = None,
-    n_permutations: int = 200,
+    n_permutations: int = PERMUTATIONS,
     seed: int = 0,
     groups: Partition | None = None,
     blocks: Partition | None = None,
     interval: str | None = None,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
 ) -> Score:
     """Score how alike two representations of the same samples are.
 
@@ -110,6 +111,7 @@ def compare(
     cka[kernel=linear,debiased=true]@1 = 1  (n=100, similarity)
     """
     chosen = get_measure(measure)
+    check_asked(null, interval, n_permutations, seed, groups, blocks, confidence)
     a, b = aligned(as_representation(x, "x"), as_representation(y, "y"), align)
     values = [checked_tensor(rep, name, device) for rep, name in ((a, "x"), (b, "y"))]
     for value in values:
@@ -123,7 +125,6 @@ def compare(
     first, second = map(count_repeated, tensors)
     score = Score(outcome, chosen.name, chosen.declared.kind, a.n, (first, second))
     if null is not None:
-        check_null_name(null)
         permutations = _permutations(a, n_permutations, seed, groups, blocks)
         state_a, state_b = (
             prepare_state(chosen, value, rep.labels)
@@ -171,12 +172,12 @@ def similarity_matrix(
     device: str | None = None,
     progress: Progress | None = None,
     null: str | None = None,
-    n_permutations: int = 200,
+    n_permutations: int = PERMUTATIONS,
     seed: int = 0,
     groups: Partition | None = None,
     blocks: Partition | None = None,
     interval: str | None = None,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
     scorer: Scorer = score_pairs,
 ) -> Similarities:
     """Score all pairs of many representations; each one's expensive half is done once.
@@ -230,7 +231,7 @@ def similarity_matrix(
     offset = 0 if same else len(named_rows)
     asked = _pair_positions(list(named_rows), list(named_columns), pairs, same)
     tensors = [checked_tensor(rep, name, device) for rep, name in zip(reps, names, strict=True)]
-    check_null_name(null)
+    check_asked(null, interval, n_permutations, seed, groups, blocks, confidence)
     check_interval_name(interval, confidence)
     permutations = (
         None if null is None else _permutations(reps[0], n_permutations, seed, groups, blocks)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import importlib.metadata
+import math
 import pkgutil
 import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -289,6 +290,8 @@ def _as_number(
     if (low is not None and number < low) or (high is not None and number > high):
         span = f"at least {low}" if high is None else f"between {low} and {high}"
         raise InvalidParameterError(f"{where}: must be {span}")
+    if math.isinf(number):
+        raise InvalidParameterError(f"{where}: must be finite")
     return number  # type: ignore[no-any-return]
 
 

@@ -62,6 +62,23 @@ def test_a_wrong_file_is_one_message_and_exit_code_2(repscape, tmp_path):
     assert not (tmp_path / "micro").exists()
 
 
+def test_plan_refuses_layers_that_a_pretrained_model_has_not(repscape, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        'study: mine\nmodels: [{model: "torchvision:resnet18", options: {pretrained: false}}]\n'
+        "data: [{data: digits}]\nlayers: [blok.0]\nmeasures: [cka]\n"
+    )
+    for command in ("validate", "plan"):
+        done = repscape(command, path)
+        assert done.code == 2
+        assert done.err.startswith(f"error: {path}:4:10: layer 'blok.0' matches nothing in ResNet")
+    path.write_text(path.read_text().replace("torchvision:resnet18", "hf:no/model"))
+    assert (
+        "not at hand: model 'hf:no/model': it is not on this machine" in repscape("plan", path).err
+    )
+    assert "layers not checked: hf:no/model: it is " in repscape("validate", path).err
+
+
 def test_plan_says_what_is_to_do_and_writes_nothing(repscape, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = repscape("plan", "micro", "--json", "--tasks")
@@ -283,6 +300,16 @@ def test_status_says_whether_a_run_is_alive(finished, repscape, tmp_path):
     assert "complete; no run is alive" in repscape("status", out).out
     folder = tmp_path / "out"
     shutil.copytree(out, folder)
+    (folder / "tables" / "scores.csv").unlink()
+    said = repscape("status", folder).out
+    assert "all tasks are done, but tables, figures and report are not written" in said
+    assert f"`repscape report {folder}` writes them" in said
+    assert repscape("report", folder).code == 0
+    assert json.loads(repscape("status", folder, "--json").out)["complete"]
+    record = json.loads((folder / "outputs.json").read_text())
+    record["tables"]["scores"] = "of an earlier run"
+    (folder / "outputs.json").write_text(json.dumps(record))
+    assert not json.loads(repscape("status", folder, "--json").out)["written"]
     shutil.rmtree(folder / "store" / "scores")
     assert f"no run is alive; `repscape run {folder}` goes on" in repscape("status", folder).out
     code = (

@@ -61,6 +61,16 @@ def test_costs_choose_moments_for_many_samples_and_tiles_for_wide_features():
     assert moments_cost(many, pairs) < sweep_cost(many)
 
 
+@pytest.mark.parametrize(("width", "dtype"), [(128, torch.float64), (129, torch.float32)])
+def test_only_many_features_are_multiplied_in_float32(width, dtype):
+    x = torch.randn(50, width, generator=torch.Generator().manual_seed(0))
+    product = moments.block_moments(x, x[:, :128])
+    assert product.dtype == dtype
+    torch.testing.assert_close(
+        product.double(), x.double().T @ x[:, :128].double(), rtol=1e-5, atol=1e-5
+    )
+
+
 def test_sides_of_different_precision(matrices):
     single = linear(matrices[1].rows.x.float())
     mixed = linear_pair_sums([single, matrices[2]], [(0, 1)], memory_limit=10**9)

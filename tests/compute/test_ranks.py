@@ -66,6 +66,14 @@ def test_median_distance_by_the_compiled_selection(kind, dtype, kept, monkeypatc
         assert (math.sqrt(lower) + math.sqrt(upper)) / 2 == wanted
 
 
+def test_median_distance_where_one_held_panel_has_all_that_is_sampled():
+    x = features("gauss", 513)
+    rows = Rows(x, "centred")
+    rows.keep_products()
+    wanted = float(np.median(pdist(x.numpy())))
+    assert median_distance(rows) == pytest.approx(wanted, rel=1e-12)
+
+
 def test_a_selection_that_misses_or_does_not_fit_says_so(monkeypatch):
     rows = Rows(features("gauss", 601), "centred")
     assert module._select(rows, (90_000, 90_000), 0.0, 0.1) is None
@@ -104,10 +112,21 @@ def test_settled_distances_keep_their_order_and_their_ties(dtype):
     assert torch.equal(settle(-values), -settled)
 
 
-def test_condensed_is_row_by_row():
-    x = features("gauss", 30)
-    got = condensed(dissimilarities(x, "euclidean").tile, 30)
-    assert got.numpy() == pytest.approx(pdist(x.numpy()), rel=1e-10)
+@pytest.mark.parametrize("n", [2, 30, 512, 513, 1100])
+def test_condensed_is_row_by_row(n):
+    x = features("gauss", n)
+    got = condensed(dissimilarities(x, "euclidean").tile, n)
+    np.testing.assert_allclose(got, pdist(x.numpy()), rtol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_ranks_of_many_samples_fill_both_triangles(dtype):
+    x = features("integers", 700, dtype)
+    ranks = average_ranks(dissimilarities(x, "sqeuclidean").tile, 700)
+    assert ranks.dtype == torch.float32
+    wanted = rankdata(pdist(x.numpy(), "sqeuclidean").round())
+    assert ranks.numpy()[np.triu_indices(700, 1)].tolist() == wanted.tolist()
+    assert torch.equal(ranks, ranks.T)
 
 
 def binned_spearman(x: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
@@ -165,6 +184,6 @@ def test_ranks_by_the_compiled_loop_are_those_of_tensors(dtype, monkeypatch):
     monkeypatch.setattr(module, "_COMPILED_ROWS", 10**6)
     by_tensors = module._ranks_of(values.clone())
     monkeypatch.setattr(module, "_COMPILED_ROWS", 1)
-    compiled = module._ranks_of(values.clone())
+    compiled = module._ranks_of(values.clone()).float()
     assert torch.equal(compiled, by_tensors)
     assert compiled.tolist() == rankdata(values.numpy()).tolist()

@@ -16,6 +16,7 @@ from repscape.compare import compare
 from repscape.compute import gram
 from repscape.errors import InvalidParameterError, UndefinedScoreError
 from repscape.measures import gram_family
+from repscape.measures.base import get_measure
 
 
 def kernel(x: np.ndarray, kind: str, sigma: float) -> np.ndarray:
@@ -141,6 +142,20 @@ def test_precomputed_kernels_are_checked(pair):
     crooked = np.random.default_rng(0).normal(size=(40, 40))
     with pytest.raises(InvalidParameterError, match="is symmetric, but entry"):
         compare(crooked, crooked, "cka[kernel=precomputed]")
+    gram = pair[0] @ pair[0].T
+    distances = squareform(pdist(pair[0]))
+    for wrong, message in (
+        (distances, "diagonal, but that of the values given is 0, as of distances"),
+        (distances + 1e-9 * np.eye(40), "as of distances"),
+        (-gram, r"diagonal, but entry \(\d+, \d+\) is -"),
+    ):
+        for sides in ((gram, wrong), (wrong, gram)):
+            with pytest.raises(InvalidParameterError, match=message):
+                compare(*sides, "cka[kernel=precomputed]")
+    rounded = gram.astype(np.float32)
+    rounded[0] += 1e-6 * gram[0]
+    given = compare(rounded, gram, "cka[kernel=precomputed]").value
+    assert given == pytest.approx(1.0, abs=1e-6)
 
 
 @pytest.mark.gpu
@@ -152,9 +167,52 @@ def test_a_gpu_gives_the_same_number(pair, name):
     assert compare(*single, name, device="cuda").value == pytest.approx(wanted, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["cka", "cka[kernel=rbf]"])
 @pytest.mark.parametrize("scale", [1e-200, 1e300])
-def test_values_whose_squares_leave_float64_are_named_as_the_cause(name: str, scale: float) -> None:
+def test_values_whose_squares_leave_float64_are_named_as_the_cause(scale: float) -> None:
     x, y = np.random.default_rng(0).standard_normal((2, 40, 5))
     with pytest.raises(UndefinedScoreError, match="squares overflow or vanish"):
-        compare(x * scale, y, name)
+        compare(x * scale, y, "cka[kernel=rbf,sigma=0.4]")
+
+
+@pytest.mark.parametrize(("dtype", "exponents"), [("f4", (-80, 60, 100)), ("f8", (-700, 900))])
+@pytest.mark.parametrize(
+    "name", ["cka", "cka[debiased=false]", "cka[kernel=rbf]", "cka[kernel=laplace]"]
+)
+def test_no_power_of_two_changes_a_score_that_does_not_depend_on_scale(name, dtype, exponents):
+    x, y = np.random.default_rng(0).standard_normal((2, 40, 5)).astype(dtype)
+    expected = compare(x.astype(float), y, name).value
+    for exponent in exponents:
+        scaled = np.ldexp(x, exponent)
+        assert compare(scaled, y, name).value == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_fitted_width_is_that_of_values_brought_into_range():
+    x, y = torch.randn(2, 40, 5, generator=torch.Generator().manual_seed(0))
+    measure = get_measure("cka[kernel=rbf]")
+    far = torch.ldexp(x, torch.tensor(80))
+    prepared = measure.prepare_fitted(far, measure.fitted(measure.prepare(far)))
+    expected = compare(x.double(), y.double(), measure).value
+    got = measure.compare(prepared, measure.prepare(y.double()))
+    assert got == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "laplace"])
+@pytest.mark.parametrize("sigma", ["1e-45", "1e-30median"])
+def test_a_width_that_float32_does_not_hold_gives_the_identity(kernel, sigma):
+    """And not infinity times the distance 0 of a sample to itself."""
+    x, y = np.random.default_rng(0).standard_normal((2, 20, 5))
+    name = f"cka[kernel={kernel},sigma={sigma},debiased=false]"
+    assert compare(x, y, name).value == pytest.approx(1.0, abs=1e-12)
+    single = compare(x.astype(np.float32), y.astype(np.float32), name).value
+    assert single == pytest.approx(1.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("debiased", ["true", "false"])
+@pytest.mark.parametrize(
+    ("n", "d", "allowed"), [(60, 12, 1e-13), (513, 4, 1e-13), (2000, 128, 1e-13), (4000, 256, 2e-8)]
+)
+def test_float32_moments_stay_within_the_range(n, d, allowed, debiased):
+    """XᵀX, XᵀY and YᵀY are rounded apart; in float32 few of them gave 1 + 1e-6."""
+    x = np.random.default_rng(0).standard_normal((n, d)).astype(np.float32)
+    name = f"cka[debiased={debiased}]"
+    assert compare(x, np.float32(-3) * x, name).value == pytest.approx(1.0, abs=allowed)

@@ -93,3 +93,20 @@ def test_layers_counted_in_parts_are_as_all_at_once(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(permuted_pairs, "_COUNTS", 1)
     parts = compare_layers(a, b, "mutual_knn", n_permutations=19).table
     assert parts.equals(whole)
+
+
+@pytest.mark.parametrize("measure", ["procrustes", "cca", "cka"])
+def test_each_layer_is_prepared_once(measure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by measures whose scores are known before their nulls are drawn."""
+    from repscape.significance import many
+
+    a, b = models()
+    prepare, widths = many.prepare_state, []
+
+    def counted(*given):
+        widths.append(given[1].shape)
+        return prepare(*given)
+
+    monkeypatch.setattr(many, "prepare_state", counted)
+    compare_layers(a, b, measure, n_permutations=19)
+    assert len(widths) == 5

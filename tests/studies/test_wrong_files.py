@@ -211,12 +211,43 @@ def test_a_measure_that_wants_more_samples_than_there_are_is_named():
 
 
 def test_models_whose_layers_are_not_checked_are_named():
-    _, looked = looked_at(GOOD.replace("\ndata:", '\n  - model: "hf:gpt2"\ndata:'))
-    assert looked.unchecked == ["hf:gpt2"], "of those that are trained, layers are checked"
+    _, looked = looked_at(GOOD.replace("\ndata:", '\n  - model: "hf:no/model"\ndata:'))
+    [unchecked] = looked.unchecked  # of those that are trained, layers are checked
+    assert unchecked.model == "hf:no/model"
+    assert "hub" in unchecked.reason
     everything = GOOD.replace("\ndata:", '\n  - model: "hf:gpt2"\ndata:').replace(
         'layers: ["blocks.?"]', ""
     )
     assert looked_at(everything)[1].unchecked == []
+
+
+LAYERS = """\
+study: mine
+models:
+  - model: "torchvision:{kind}"
+    options: {pretrained: false}
+    each: {kind: [resnet18, resnet34, vit_b_16]}
+data: digits
+layers: ["blok.*", "block.1"]
+measures: [cka]
+"""
+
+
+def test_layers_of_pretrained_models_are_checked_without_their_weights():
+    text = LAYERS.replace("data: digits", "data: [{data: digits, split: held_out}]")
+    lines, looked = looked_at(text)
+    assert looked.unchecked == []
+    [line] = lines
+    assert line.startswith("s:7:10: layer 'blok.*' matches nothing in ResNet")
+    assert "did you mean 'block.*'?" in line
+    assert line.endswith("(model 'torchvision:resnet18' and 2 more)")
+    assert looked_at(text.replace("blok", "block"))[0] == []
+
+
+def test_an_option_without_which_a_model_has_no_layers_is_said_at_the_model():
+    text = GOOD.replace("\ndata:", '\n  - model: "open_clip:ViT-B-32/openai"\ndata:')
+    [line] = looked_at(text)[0]
+    assert line.startswith("s:8:5: 'open_clip:ViT-B-32/openai' has a tower for each modality")
 
 
 def test_everything_that_is_wrong_is_said_at_once(tmp_path, monkeypatch):

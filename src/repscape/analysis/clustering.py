@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
 
 from repscape.analysis.matrices import ScoreMatrix, complete_labels, dissimilarity
 
@@ -50,6 +48,9 @@ def cluster(matrix: ScoreMatrix) -> Clustering:
     Sokal & Michener 1958 (average linkage); Bar-Joseph, Gifford & Jaakkola 2001, "Fast optimal
     leaf ordering for hierarchical clustering", Bioinformatics 17.
     """
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
     labels = complete_labels(matrix)
     rest = tuple(label for label in matrix.labels if label not in labels)
     if len(labels) < 2:

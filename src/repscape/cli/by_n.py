@@ -56,7 +56,7 @@ def by_n(
         measure,
         sizes,
         repeats=repeats,
-        n_permutations=permutations or chance.DEFAULT_PERMUTATIONS,
+        n_permutations=chance.how_many(permutations),
         seed=seed,
     )
     if figure is not None:

@@ -48,7 +48,12 @@ IntervalMethod: TypeAlias = Annotated[
     IntervalName | None, typer.Option("--interval", help="Add a 95% interval over samples.")
 ]
 
-DEFAULT_PERMUTATIONS = 200
+
+def how_many(permutations: int | None) -> int:
+    """The permutations to draw; a number that was given stays, 0 to be refused."""
+    from repscape.significance.asked import PERMUTATIONS
+
+    return PERMUTATIONS if permutations is None else permutations
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class Meaning:
         """Of `repscape.similarity_matrix`."""
         return {
             "null": self.null,
-            "n_permutations": self.permutations or DEFAULT_PERMUTATIONS,
+            "n_permutations": how_many(self.permutations),
             "groups": self.groups,
             "blocks": self.blocks,
             "interval": self.interval,

@@ -40,7 +40,7 @@ def closer(
         load(b),
         load(c),
         measure,
-        n_permutations=permutations or chance.DEFAULT_PERMUTATIONS,
+        n_permutations=chance.how_many(permutations),
         seed=seed,
         groups=groups,
         blocks=blocks,

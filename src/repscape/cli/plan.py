@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from repscape.cli.output import JSON_HELP, by_reason, note, print_json, print_table
 from repscape.cli.progress import duration
-from repscape.cli.study_options import Out, Settings, StoreFolder, StudyName, read_study
+from repscape.cli.study_options import (
+    Out,
+    Settings,
+    StoreFolder,
+    StudyName,
+    read_study,
+    say_unchecked,
+)
 
 if TYPE_CHECKING:
+    from repscape.studies.look_at_layers import Unchecked
     from repscape.studies.plan import Plan, StagePlan
 
 _HEAD = ("stage", "tasks", "there", "to do", "operations", "writes", "time", "largest memory")
@@ -37,10 +47,26 @@ def plan(
 
     there = (given.store / "store.json").exists()
     planned = plan_study(given.study, Store(given.store, create=False) if there else None)
+    unchecked = _unchecked(planned)
     if as_json:
         print_json(_record(planned, every_task))
         return
     _print(planned, every_task)
+    say_unchecked(unchecked)
+
+
+def _unchecked(planned: Plan) -> Sequence[Unchecked]:
+    """Refuse layers that a pretrained model which is still to be run has not."""
+    from repscape.studies.look_at_layers import look_at_layers
+    from repscape.studies.problems import Problems
+
+    if not any(stage.stage == "extract" and stage.to_do for stage in planned.stages):
+        return ()
+    problems, absent = Problems(), {one.name for one in planned.unresolved}
+    here = tuple(model for model in planned.study.models if model.name not in absent)
+    unchecked = look_at_layers(replace(planned.study, models=here), problems, ("model",))
+    problems.raise_all()
+    return unchecked
 
 
 def _print(planned: Plan, every_task: bool) -> None:

@@ -43,6 +43,7 @@ def status(
         record = {
             "study": found.study,
             "complete": found.complete,
+            "written": found.written,
             "stages": [{**asdict(one), "waiting": one.waiting} for one in found.stages],
             "alive": list(found.drivers),
             "running": dict(found.running),
@@ -89,5 +90,10 @@ def _life(found: Status, folder: Path) -> str:
         return f"{many} alive: {', '.join(found.drivers)}"
     if found.complete:
         return "complete; no run is alive"
+    if found.done:
+        return (
+            "all tasks are done, but tables, figures and report are not written; no run is alive; "
+            f"`repscape report {shlex.quote(str(folder))}` writes them"
+        )
     at_work = f", but tasks are running: {len(found.running)}" if found.running else ""
     return f"no run is alive{at_work}; `repscape run {shlex.quote(str(folder))}` goes on"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from repscape.cli.output import by_reason, note
+
 if TYPE_CHECKING:
+    from repscape.studies.look_at_layers import Unchecked
     from repscape.studies.study import Study
 
 StudyName = Annotated[
@@ -63,3 +67,9 @@ def read_study(
         return Given(study, named.out, store or named.store or named.out / "store")
     folder = Path(study.name) if out is None else out
     return Given(study, folder, store or folder / "store")
+
+
+def say_unchecked(models: Sequence[Unchecked]) -> None:
+    """Name the models whose layers could not be checked, and why."""
+    for line in by_reason([(one.model, one.reason) for one in models]):
+        note(f"layers not checked: {line}")

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
-
 import typer
 
 from repscape.cli.output import note
-from repscape.cli.study_options import Settings, StudyName
+from repscape.cli.study_options import Settings, StudyName, say_unchecked
 
 
 def validate(study: StudyName, settings: Settings = None) -> None:
     """Check a study file without running it.
 
     Keys, names of measures and steps, options, products; sources and splits of data that lie
-    here, sources of models, layers of networks that are trained. Prints one line for each thing
-    that is wrong: file, line, column, and the mend. No weights are read, no sample is decoded:
-    `repscape plan` finds what can be known by opening models.
+    here, sources of models, and their layers where the configuration of a model is at hand.
+    Prints one line for each thing that is wrong: file, line, column, and the mend. No weights
+    are read, no sample is decoded.
     """
     from repscape.studies.load import checked
     from repscape.studies.look import look
@@ -33,13 +31,7 @@ def validate(study: StudyName, settings: Settings = None) -> None:
         note(f"not at hand: {one.place}: {one.reason}")
     for line in looked.unscored:
         note(line)
-    if looked.unchecked:
-        first, *others = looked.unchecked
-        many = f" and {len(others)} more" if others else ""
-        note(
-            f"layers not checked: {first}{many}: only loading such models tells their layers; "
-            f"`repscape inspect {shlex.quote(first)}` lists them"
-        )
+    say_unchecked(looked.unchecked)
     counts = [
         (len(found.models), "model"),
         (len(found.data), "data set"),

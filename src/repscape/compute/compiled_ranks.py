@@ -39,17 +39,18 @@ def count_up_to(
 
 
 @njit(nogil=True, cache=True)
-def rank_ordered(ordered: Floats, order: Integers, out: Floats) -> None:
-    """Write to out[order[p]] the average rank, from 1, of every ordered[p], which ascend."""
-    count = len(ordered)
+def rank_in_place(order: Integers, values: Floats) -> None:
+    """Replace every value by its average rank, from 1; `order` sorts them ascending."""
+    count = len(values)
     first = 0
     while first < count:
+        tied = values[order[first]]
         last = first
-        while last + 1 < count and ordered[last + 1] == ordered[first]:
+        while last + 1 < count and values[order[last + 1]] == tied:
             last += 1
         rank = (first + last) / 2.0 + 1.0
         for place in range(first, last + 1):
-            out[order[place]] = rank
+            values[order[place]] = rank
         first = last + 1
 
 

@@ -17,6 +17,9 @@ from repscape.compute.matrix import Matrix
 from repscape.compute.rows import Rows
 
 MOMENT_BLOCK_ROWS = 1024
+SMALL_MOMENTS = 128 * 128
+"""Up to so many entries products are made in float64: they cost little, and there are too few of
+them for the roundings of float32 to cancel (a CKA of 1 would come out as 1 + 1e-6)."""
 
 
 def moments_cost(rows: Sequence[Rows], pairs: Iterable[tuple[int, int]]) -> int:
@@ -49,7 +52,8 @@ def linear_pair_sums(
 ) -> dict[tuple[int, int], PairSums]:
     """`PairSums` of linear kernels of centred rows, without any n×n matrix or tile.
 
-    Float32 rows are multiplied in float32 within blocks of rows; blocks add up in float64.
+    Float32 rows of many features are multiplied in float32 within blocks of rows; blocks add up
+    in float64.
     The largest pair must fit: `moments_bytes(rows, [pair])` ≤ memory_limit.
     """
     rows = [_rows_of(matrix) for matrix in matrices]
@@ -101,9 +105,16 @@ def _cross_moments(
     for i in row_blocks(rows[used[0]].n, MOMENT_BLOCK_ROWS):
         blocks = {index: rows[index].block(i) for index in used}
         for a, b in pairs:
-            common = torch.promote_types(blocks[a].dtype, blocks[b].dtype)
-            moments[a, b] += blocks[a].to(common).T @ blocks[b].to(common)
+            moments[a, b] += block_moments(blocks[a], blocks[b])
     return moments
+
+
+def block_moments(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """XᵀY of a block of rows, in float32 where both are and have many features."""
+    common = torch.promote_types(x.dtype, y.dtype)
+    if x.shape[1] * y.shape[1] <= SMALL_MOMENTS:
+        common = torch.float64
+    return x.to(common).T @ y.to(common)
 
 
 def centred_pair_sums(

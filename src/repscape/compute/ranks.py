@@ -8,7 +8,6 @@ quantiles and refined until the stated bound on a Spearman correlation holds.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -97,52 +96,53 @@ def settle(distances: torch.Tensor) -> torch.Tensor:
 
 
 def condensed(distance: DistanceTile, n: int) -> torch.Tensor:
-    """The settled entries above the diagonal, row by row: (n(n-1)/2,)."""
-    everything = slice(0, n)
-    whole = distance(everything, everything)
-    entries = whole.new_empty(n * (n - 1) // 2)
-    for row, part in _rows_above(entries, n):
-        part.copy_(whole[row, row + 1 :])
-    return settle(entries)
+    """The settled entries above the diagonal, row by row: (n(n-1)/2,).
 
-
-def _rows_above(entries: torch.Tensor, n: int) -> Iterator[tuple[int, torch.Tensor]]:
-    """Each row but the last, and its part of the entries above the diagonal.
-
-    Rows are copied without the positions of all entries, which would take four matrices.
+    They are formed tile by tile, so that little is held beside them.
     """
-    start = 0
-    for row in range(n - 1):
-        stop = start + n - 1 - row
-        yield row, entries[start:stop]
-        start = stop
+    entries = None
+    for i, j in upper_tiles(n):
+        tile = settle(distance(i, j))
+        if entries is None:
+            entries = mapped_empty((n * (n - 1) // 2,), tile.dtype, tile.device)
+        for row, part in zip(range(i.start, i.stop), tile, strict=True):
+            first = max(j.start, row + 1)
+            # So many entries lie above the diagonal in the rows before, and in this one.
+            start = row * (2 * n - row - 1) // 2 + first - row - 1
+            entries[start : start + j.stop - first] = part[first - j.start :]
+    assert entries is not None
+    return entries
 
 
 def average_ranks(distance: DistanceTile, n: int) -> torch.Tensor:
     """The n×n matrix of average ranks (from 1) of the entries above the diagonal, float32.
 
-    For n ≤ `EXACT_RANK_ROWS`; symmetric, with a zero diagonal.
+    For n ≤ `EXACT_RANK_ROWS`; symmetric, with a zero diagonal. About 8 n² bytes are
+    held meanwhile, the result included.
     """
     of_pair = _ranks_of(condensed(distance, n))
     found = mapped_empty((n, n), torch.float32, of_pair.device)
-    for row, part in _rows_above(of_pair, n):
-        found[row, row + 1 :] = part
-        found[row + 1 :, row] = part
+    stop = 0
+    for row in range(n):
+        start, stop = stop, stop + n - 1 - row
+        found[row, row + 1 :] = of_pair[start:stop]
+        found[row + 1 :, row] = of_pair[start:stop]
     found.fill_diagonal_(0.0)
-    del of_pair, part
+    del of_pair
     if n >= _COMPILED_ROWS:
         return_freed()
     return found
 
 
 def _ranks_of(values: torch.Tensor) -> torch.Tensor:
-    """The average rank of each value, (m,) float32."""
-    ordered, order = values.sort()
+    """The average rank of each value, (m,), at least float32; many on the CPU are written over."""
     if values.device.type == "cpu" and 2 * len(values) >= _COMPILED_ROWS**2:
-        from repscape.compute.compiled_ranks import rank_ordered
+        from repscape.compute.compiled_ranks import rank_in_place
 
-        rank_ordered(ordered.numpy(), order.numpy(), values.numpy())
-        return values.float()
+        entries = values.numpy()
+        rank_in_place(np.argsort(entries), entries)
+        return values
+    ordered, order = values.sort()
     _, inverse, counts = torch.unique_consecutive(ordered, return_inverse=True, return_counts=True)
     mean_rank = counts.cumsum(0).double() - (counts.double() - 1.0) / 2.0
     ranks = torch.empty(len(values), dtype=torch.float32, device=values.device)

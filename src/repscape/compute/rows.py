@@ -100,8 +100,9 @@ class Rows:
             number, first = divmod(i.start, PANEL_ROWS)
             inside = first + i.stop - i.start <= PANEL_ROWS
             if inside and number * PANEL_ROWS <= j.start:
-                columns = slice(j.start - number * PANEL_ROWS, j.stop - number * PANEL_ROWS)
-                held: torch.Tensor = self._panels[number][first : first + i.stop - i.start, columns]
+                before = number * PANEL_ROWS
+                columns = slice(j.start - before, j.stop - before, j.step)
+                held: torch.Tensor = self._panels[number][first : i.stop - before : i.step, columns]
                 return held
         return self.block(i) @ self.block(j).T
 

@@ -21,7 +21,7 @@ import torch
 from repscape.compute.arrays import check_finite, row_blocks
 from repscape.compute.device import on_capable_device
 from repscape.compute.gram import PairSums
-from repscape.compute.moments import centred_pair_sums
+from repscape.compute.moments import block_moments, centred_pair_sums
 from repscape.compute.precision import full_precision
 from repscape.errors import InvalidParameterError
 
@@ -89,7 +89,7 @@ class PairMoments:
     def add(self, x: torch.Tensor, y: torch.Tensor) -> None:
         """Add samples: x (b × d_x) and y (b × d_y), finite, both overwritten.
 
-        Products of float32 values are made in float32 and added up in float64.
+        Products of float32 values of many features are made in float32, and added up in float64.
         """
         if self._origin is None:
             means = torch.cat([block.mean(dim=0, dtype=torch.float64) for block in (x, y)])
@@ -159,9 +159,10 @@ class PairMoments:
                 # Products are symmetric: from this panel on, the rest is there already.
                 rows = slice(side.start + panel.start, side.start + panel.stop)
                 columns = slice(rows.start, side.stop)
-                self._upper[rows, columns] += block[:, panel].T @ block[:, panel.start :]
-        common = torch.promote_types(x.dtype, y.dtype)
-        self._upper[self._x, self._y] += x.to(common).T @ y.to(common)
+                self._upper[rows, columns] += block_moments(
+                    block[:, panel], block[:, panel.start :]
+                )
+        self._upper[self._x, self._y] += block_moments(x, y)
 
     def _add_squares(
         self, x: torch.Tensor, y: torch.Tensor, squares_x: torch.Tensor, squares_y: torch.Tensor

@@ -11,7 +11,14 @@ from typing import ClassVar, Literal
 import torch
 from typing_extensions import override
 
-from repscape.compute.arrays import as_symmetric, check_not_constant, check_squares
+from repscape.compute.arrays import (
+    SAFE_EXPONENTS,
+    as_gram,
+    check_not_constant,
+    check_squares,
+    with_safe_squares,
+    within_range,
+)
 from repscape.compute.gram import PairSums
 from repscape.compute.matrix import Matrix
 from repscape.compute.memory import Spare
@@ -32,6 +39,9 @@ from repscape.measures.rdm import Euclidean
 from repscape.measures.tiled import Sums
 from repscape.registry import Citation, format_number, parameter
 
+_LARGEST_WIDTH = 1e50
+"""Squares of widths between this and its inverse, and of their inverses, stay in float64."""
+
 
 @dataclass(frozen=True)
 class Bandwidth:
@@ -48,12 +58,12 @@ class Bandwidth:
             value = float(match[1]) if match else math.nan
         except ValueError:
             value = math.nan
-        if match is None or not (0 < value < math.inf):
+        if not 1 / _LARGEST_WIDTH <= value <= _LARGEST_WIDTH:
             raise InvalidParameterError(
                 f"sigma={text}: write a positive number, or a multiple of the median distance "
-                "such as 0.4median"
+                f"such as 0.4median, from {1 / _LARGEST_WIDTH:g} to {_LARGEST_WIDTH:g}"
             )
-        return cls(value, match[2] is not None)
+        return cls(value, text.strip().endswith("median"))
 
     def __str__(self) -> str:
         return format_number(self.value) + ("median" if self.relative else "")
@@ -84,6 +94,7 @@ class RBFKernel:
     ) -> torch.Tensor:
         """From products of centred rows."""
         factor = -1.0 / self.sigma**2
+        products = _holding(products, factor)
         if products.device.type == "cpu":
             from repscape.compute.compiled_tiles import half_squared_distances
 
@@ -104,7 +115,13 @@ class LaplaceKernel:
     ) -> torch.Tensor:
         """From products of centred rows."""
         distances = Euclidean().apply(products, norms_i, norms_j)
-        return distances.mul_(-1.0 / self.sigma).exp_()
+        factor = -1.0 / self.sigma
+        return _holding(distances, factor).mul_(factor).exp_()
+
+
+def _holding(tile: torch.Tensor, factor: float) -> torch.Tensor:
+    """The tile, in float64 where its own dtype does not hold the factor."""
+    return tile if abs(factor) < torch.finfo(tile.dtype).max else tile.double()
 
 
 _KERNELS: dict[str, type[RBFKernel | LaplaceKernel]] = {"rbf": RBFKernel, "laplace": LaplaceKernel}
@@ -121,7 +138,11 @@ class CKA(GramMeasure):
     debiased, HSIC is the U-statistic of Song et al. 2012, equation 5, formed from kernels of
     centred features. Kernels: linear ⟨x_i, x_j⟩; RBF exp(-‖x_i - x_j‖²/2σ²) and Laplace
     exp(-‖x_i - x_j‖/σ), with σ absolute or relative to the median of ‖x_i - x_j‖ over i < j,
-    each representation its own; precomputed, where the values given are the n×n Gram matrix.
+    each representation its own; precomputed, where the values given are the n×n Gram matrix:
+    symmetric, with a diagonal that is not negative, nor all zero as that of distances.
+
+    A score at an end of the range may leave it by the rounding of its sums, 1e-12; by 1e-7 where
+    linear kernels of float32 values come from products of more than 128 features, at large n.
     """
 
     kernel: Literal["linear", "rbf", "laplace", "precomputed"] = parameter(
@@ -193,11 +214,10 @@ class CKA(GramMeasure):
     def prepare_within(self, x: torch.Tensor, spare: Spare) -> Matrix:
         """The products that the median distance takes are held for the sweep if they fit."""
         if self.kernel == "precomputed":
-            gram = as_symmetric(x, "Gram matrix")
+            gram = as_gram(x)
             return Matrix(diagonal=gram.diagonal(), pivot=_typical_entry(gram), given=gram)
         check_not_constant(x)
-        check_squares(x)
-        rows = Rows(x, "centred")
+        rows = Rows(self._within_range(x), "centred")
         if self.kernel == "linear":
             return Matrix(rows.squared_norms, pivot=0.0, rows=rows, map=LinearKernel())
         if self.sigma.relative and spare.take(rows.products_bytes):
@@ -205,6 +225,14 @@ class CKA(GramMeasure):
         return self._matrix(
             rows, self.sigma.value * (median_distance(rows) if self.sigma.relative else 1.0)
         )
+
+    def _within_range(self, x: torch.Tensor) -> torch.Tensor:
+        if self.kernel in _KERNELS and not self.sigma.relative:
+            check_squares(x)
+            return with_safe_squares(x)
+        # Such a kernel, or CKA of it, does not see a power of two.
+        inside, _ = within_range(x, SAFE_EXPONENTS[x.dtype])
+        return inside
 
     def _matrix(self, rows: Rows, sigma: float) -> Matrix:
         if sigma == 0.0:
@@ -235,7 +263,7 @@ class CKA(GramMeasure):
     @override
     def prepare_fitted(self, x: torch.Tensor, fitted: Sums) -> Matrix:
         check_not_constant(x)
-        return self._matrix(Rows(x, "centred"), float(fitted["sigma"]))
+        return self._matrix(Rows(self._within_range(x), "centred"), float(fitted["sigma"]))
 
     @property
     def entries_stand_alone(self) -> bool:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from typing_extensions import override
 
+from repscape.compute.arrays import SAFE_EXPONENTS, within_range
 from repscape.compute.gram import PairSums
 from repscape.compute.matrix import Matrix
 from repscape.errors import UndefinedScoreError
@@ -78,6 +79,8 @@ class DistanceCorrelation(GramMeasure):
 
     @override
     def prepare(self, x: torch.Tensor) -> Matrix:
+        # The correlation does not see a power of two.
+        x, _ = within_range(x, SAFE_EXPONENTS[x.dtype])
         plain = dissimilarities(x, "euclidean")
         return replace(plain, pivot=typical_distance(plain))
 

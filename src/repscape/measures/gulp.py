@@ -45,7 +45,10 @@ class GULP(Measure[RidgeProjection]):
     """
 
     regularization: float = parameter(
-        0.01, "the ridge λ, relative to the total variance; 0 compares the spans", minimum=0
+        0.01,
+        "the ridge λ, relative to the total variance; 0 compares the spans",
+        minimum=0,
+        maximum=1e100,
     )
     squared: bool = parameter(False, "the square of the distance, which is no metric")
 

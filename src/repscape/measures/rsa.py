@@ -11,7 +11,7 @@ import torch
 from typing_extensions import override
 
 from repscape.compute import ranks
-from repscape.compute.arrays import SAFE_EXPONENT, within_range
+from repscape.compute.arrays import SAFE_EXPONENTS, within_range
 from repscape.compute.gram import PairSums
 from repscape.compute.kendall import PairOrder, kendall
 from repscape.compute.matrix import ElementMap, Matrix
@@ -30,9 +30,6 @@ from repscape.measures.gram_family import GramMeasure, off_diagonal_rounding
 from repscape.measures.rdm import RDM, RDM_INVARIANCES, dissimilarities, typical_distance
 from repscape.measures.tiled import Sums
 from repscape.registry import Citation, parameter
-
-_SAFE_EXPONENTS = {torch.float32: 50, torch.float64: SAFE_EXPONENT}
-"""Squares of values between 2^±this, and their sums, stay in the range of the dtype."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +162,7 @@ class RSA(GramMeasure):
     def _dissimilarities(self, x: torch.Tensor, rdm: str) -> Matrix:
         if rdm != "precomputed":
             # No correlation of dissimilarities sees a power of two.
-            x, _ = within_range(x, _SAFE_EXPONENTS[x.dtype])
+            x, _ = within_range(x, SAFE_EXPONENTS[x.dtype])
         return dissimilarities(x, rdm, self.shrinkage)
 
     def _ranks_are_exact(self, n: int) -> bool:

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import torch
 from typing_extensions import override
 
-from repscape.compute.arrays import check_squares, row_blocks
+from repscape.compute.arrays import check_squares, row_blocks, with_safe_squares
 from repscape.compute.gram import TILE_ROWS, PairSums
 from repscape.compute.matrix import Matrix
 from repscape.compute.permuted import own_sums, permuted_sums
@@ -87,6 +87,7 @@ class RSMDifference(GramMeasure):
     def prepare(self, x: torch.Tensor) -> Matrix:
         if self.rdm == "euclidean":
             check_squares(x)
+            x = with_safe_squares(x)
         return dissimilarities(x, self.rdm)
 
     def compare(self, a: Matrix, b: Matrix) -> float:

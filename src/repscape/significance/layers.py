@@ -11,6 +11,7 @@ from repscape.errors import RepscapeError
 from repscape.measures.base import Kind, Measure, get_measure
 from repscape.representation import Representation
 from repscape.score import Score
+from repscape.significance.asked import PERMUTATIONS
 from repscape.significance.columns import best_null
 from repscape.significance.many import null_pairs
 from repscape.significance.null import Null
@@ -60,7 +61,7 @@ def compare_layers(
     y: Layers,
     measure: str | Measure[Any] = "cka",
     *,
-    n_permutations: int = 200,
+    n_permutations: int = PERMUTATIONS,
     seed: int = 0,
     groups: Partition | None = None,
     blocks: Partition | None = None,

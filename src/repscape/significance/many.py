@@ -37,11 +37,11 @@ def null_pairs(
     memory_limit: int,
 ) -> list[Null | RepscapeError]:
     """The null of every pair (positions in `values`) of one map, or why there is none."""
+    blocks = _Blocks(measure, values, labels, pairs, memory_limit)
     against: dict[tuple[int, int], torch.Tensor] = {}
     if isinstance(measure.core, ComparedNulls):
-        outcomes = _observed(measure, values, labels, pairs, permutations.n, memory_limit)
-        against = dict.fromkeys(pairs, known_scores(outcomes))
-    found = dict(iterate_nulls(measure, values, labels, pairs, permutations, memory_limit, against))
+        against = dict.fromkeys(pairs, known_scores(_observed(measure, blocks)))
+    found = dict(_nulls(measure, blocks, permutations, memory_limit, against))
     return [found[pair] for pair in pairs]
 
 
@@ -52,15 +52,8 @@ def known_scores(outcomes: Iterable[Outcome]) -> torch.Tensor:
     return found[found.isfinite()]
 
 
-def _observed(
-    measure: Measure[Any],
-    values: Sequence[torch.Tensor | RepscapeError],
-    labels: Sequence[npt.NDArray[Any] | None],
-    pairs: Pairs,
-    n: int,
-    memory_limit: int,
-) -> Iterator[Outcome]:
-    for block, states in _prepared(measure, values, labels, pairs, n, memory_limit):
+def _observed(measure: Measure[Any], blocks: _Blocks) -> Iterator[Outcome]:
+    for block, states in blocks:
         broken = {i: state for i, state in states.items() if isinstance(state, RepscapeError)}
         for a, b in block:
             if a not in broken and b not in broken:
@@ -87,34 +80,64 @@ def iterate_nulls(
     holds its permuted scores: who keeps them all keeps pairs × permutations numbers. They compare
     exactly with the pair's own score and with those of `against`, if it has any for the pair.
     """
+    blocks = _Blocks(measure, values, labels, pairs, memory_limit)
+    return _nulls(measure, blocks, permutations, memory_limit, against)
+
+
+def _nulls(
+    measure: Measure[Any],
+    blocks: _Blocks,
+    permutations: Permutations,
+    memory_limit: int,
+    against: Mapping[tuple[int, int], torch.Tensor],
+) -> Iterator[tuple[tuple[int, int], Null | RepscapeError]]:
     at_once = max(1, memory_limit // (_SCORE_BYTES * (1 + permutations.count)))
-    blocks = _prepared(measure, values, labels, pairs, permutations.n, memory_limit)
     for block, states in blocks:
         yield from _nulls_of_block(
             measure, states, block, permutations, memory_limit, at_once, against
         )
 
 
-def _prepared(
-    measure: Measure[Any],
-    values: Sequence[torch.Tensor | RepscapeError],
-    labels: Sequence[npt.NDArray[Any] | None],
-    pairs: Pairs,
-    n: int,
-    memory_limit: int,
-) -> Iterator[tuple[Pairs, Mapping[int, Any]]]:
-    """Blocks of pairs, with the states of their representations or why there is none."""
-    states: dict[int, Any] = {}
-    working = _working_bytes(values, memory_limit)
-    for block in _blocks(measure, values, pairs, memory_limit):
-        used = {index for pair in block for index in pair}
-        for index in states.keys() - used:
-            del states[index]
-        for index in sorted(used - states.keys()):
-            states[index] = _state(measure, values[index], labels[index], working)
-            if n >= _LARGE_ROWS:
+class _Blocks:
+    """Blocks of pairs, each with the states of its representations or why there is none.
+
+    They may be gone through again. What fits together is one block, whose states are then
+    prepared once; of several, each time anew.
+    """
+
+    def __init__(
+        self,
+        measure: Measure[Any],
+        values: Sequence[torch.Tensor | RepscapeError],
+        labels: Sequence[npt.NDArray[Any] | None],
+        pairs: Pairs,
+        memory_limit: int,
+    ) -> None:
+        self._measure, self._values, self._labels = measure, values, labels
+        self._working = _working_bytes(values, memory_limit)
+        self._blocks = list(_blocks(measure, values, pairs, memory_limit))
+        self._states: dict[int, Any] = {}
+
+    def __iter__(self) -> Iterator[tuple[Pairs, Mapping[int, Any]]]:
+        for block in self._blocks:
+            used = {index for pair in block for index in pair}
+            for index in self._states.keys() - used:
+                del self._states[index]
+            for index in sorted(used - self._states.keys()):
+                self._states[index] = self._prepared(index)
+            yield block, self._states
+
+    def _prepared(self, index: int) -> Any:
+        value = self._values[index]
+        if isinstance(value, RepscapeError):
+            return value
+        try:
+            return prepare_state(self._measure, value, self._labels[index], self._working)
+        except RepscapeError as reason:
+            return reason
+        finally:
+            if len(value) >= _LARGE_ROWS:
                 return_freed()
-        yield block, states
 
 
 def _nulls_of_block(
@@ -140,20 +163,6 @@ def _nulls_of_block(
     for a, b in block:
         if a in broken or b in broken:
             yield (a, b), broken[a] if a in broken else broken[b]
-
-
-def _state(
-    measure: Measure[Any],
-    value: torch.Tensor | RepscapeError,
-    labels: npt.NDArray[Any] | None,
-    working: int,
-) -> Any:
-    if isinstance(value, RepscapeError):
-        return value
-    try:
-        return prepare_state(measure, value, labels, working)
-    except RepscapeError as reason:
-        return reason
 
 
 def _blocks(

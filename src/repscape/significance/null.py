@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from repscape.compute.precision import full_precision
-from repscape.errors import InvalidParameterError, RepscapeError, UndefinedScoreError
+from repscape.errors import RepscapeError, UndefinedScoreError
 from repscape.measures.base import Kind, Measure
 from repscape.measures.compared_nulls import NO_OTHERS, ComparedNulls
 from repscape.significance.permutations import Permutations
@@ -201,9 +201,3 @@ def _null(
     spec = measure.declared
     best = spec.range[1] if spec.kind == "similarity" else spec.range[0]
     return Null(float(scores[0]), scores[1:], spec.kind, best, expected)
-
-
-def check_null_name(null: str | None) -> None:
-    """Refuse any null but the one there is."""
-    if null not in (None, "permutation"):
-        raise InvalidParameterError(f"null={null!r}: the only null is 'permutation'")

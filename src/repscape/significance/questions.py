@@ -18,6 +18,7 @@ from repscape.compute.seeds import checked_count, seeded
 from repscape.errors import InvalidParameterError, TooFewSamplesError
 from repscape.measures.base import Measure, get_measure
 from repscape.representation import RepresentationLike, as_representation
+from repscape.significance.asked import CONFIDENCE, PERMUTATIONS, check_confidence
 from repscape.significance.intervals import Interval, jackknife
 from repscape.significance.null import ROUNDING, Null, null_of, p_value
 from repscape.significance.permutations import Partition, Permutations, partition
@@ -76,11 +77,11 @@ def closer(
     c: RepresentationLike,
     measure: str | Measure[Any] = "cka",
     *,
-    n_permutations: int = 200,
+    n_permutations: int = PERMUTATIONS,
     seed: int = 0,
     groups: Partition | None = None,
     blocks: Partition | None = None,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
     memory_limit: str | float = DEFAULT_MEMORY_LIMIT,
 ) -> Closeness:
     """Test whether A is closer to B than to C.
@@ -103,6 +104,7 @@ def closer(
     chosen = get_measure(measure)
     reps = {name: as_representation(x, name) for name, x in (("a", a), ("b", b), ("c", c))}
     check_same_samples(reps)
+    check_confidence(confidence)
     first = reps["a"]
     permutations = Permutations(
         first.n,
@@ -168,7 +170,7 @@ def dependence_on_n(
     sizes: Sequence[int] | None = None,
     *,
     repeats: int = 10,
-    n_permutations: int = 200,
+    n_permutations: int = PERMUTATIONS,
     seed: int = 0,
     memory_limit: str | float = DEFAULT_MEMORY_LIMIT,
 ) -> pd.DataFrame:

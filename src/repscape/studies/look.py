@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from repscape.data.load_data import check_name as check_data
-from repscape.errors import InvalidParameterError, RepscapeError, StudyError, UnknownNameError
-from repscape.extract.layers import select_layers
+from repscape.errors import InvalidParameterError, RepscapeError, UnknownNameError
 from repscape.extract.models.base import check_name as check_model
+from repscape.studies.look_at_layers import Unchecked, look_at_layers
 from repscape.studies.problems import Problems
 from repscape.studies.resolve import load_samples, plain_subset
-from repscape.studies.steps.base import READERS, TRAINERS
+from repscape.studies.steps.base import READERS
 from repscape.studies.study import Data, Model, Study
 from repscape.studies.unscored import foreseen
 
@@ -37,21 +37,22 @@ class Looked:
         Data and files that are not at hand.
     unscored : list of str
         A line for each measure that will give no number, since there are too few samples.
-    unchecked : list of str
-        The models, as the file names them, whose layers only loading them would tell.
+    unchecked : list of Unchecked
+        The models whose layers could not be checked, and why.
     """
 
     absent: list[Absent] = field(default_factory=list)
     unscored: list[str] = field(default_factory=list)
-    unchecked: list[str] = field(default_factory=list)
+    unchecked: list[Unchecked] = field(default_factory=list)
 
 
 def look(study: Study, problems: Problems) -> Looked:
     """Look at what the study names, and note in `problems` what cannot be right.
 
     Sources, options, splits and subsets of data that lie here; sources and options of models;
-    layers of networks that training steps can make untrained; whether files of representations
-    are there. No weights or values are read, no sample is decoded and nothing is downloaded.
+    their layers, as far as networks can be built without weights; whether files of
+    representations are there. No weights or values are read, no sample is decoded, and nothing
+    but configurations and tokenizers is downloaded.
     """
     found = Looked()
     only_read = study.models and all(model.by == "read" for model in study.models)
@@ -61,11 +62,10 @@ def look(study: Study, problems: Problems) -> Looked:
     for model in study.models:
         with problems.collected():
             _look_at_model(study, model)
-        if model.by == "model" and model.layers is not None and model.source not in found.unchecked:
-            found.unchecked.append(model.source)
         if model.by == "read":
             found.absent.extend(_look_at_files(study, model))
-    return Looked(list(dict.fromkeys(found.absent)), found.unscored, found.unchecked)
+    unchecked = look_at_layers(study, problems)
+    return Looked(list(dict.fromkeys(found.absent)), found.unscored, unchecked)
 
 
 def _look_at_data(study: Study, data: Data, found: Looked) -> None:
@@ -101,22 +101,6 @@ def _look_at_model(study: Study, model: Model) -> None:
             check_model(model.source, model.options)
         except RepscapeError as problem:
             raise source.error((*model.path, "model"), str(problem)) from None
-    if model.by != "train" or model.layers is None:
-        return
-    step = TRAINERS.find(model.source)
-    if step.untrained is None:
-        return
-    network = step.untrained(step.options.model_validate(dict(model.options)))
-    own = model.entry.layers is not None
-    path = (*model.path, "layers") if own else ("layers",)
-    wrong = []
-    for position, layer in enumerate(model.layers):
-        try:
-            select_layers(network, layer)
-        except RepscapeError as problem:
-            wrong.append(str(source.error((*path, position), str(problem))))
-    if wrong:
-        raise StudyError("\n".join(wrong))
 
 
 def _look_at_files(study: Study, model: Model) -> Iterator[Absent]:

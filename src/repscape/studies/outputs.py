@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,7 +51,7 @@ class Written:
     fresh: bool
     """Whether anything was written."""
     unscored: tuple[str, ...] = ()
-    """A line for each measure without one number, and why."""
+    """What has no number, and why, in a line each."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,7 @@ def write_outputs(
         headlines = writer.write()
     record = {
         "inputs": inputs,
+        "tables": keys,
         "headlines": [asdict(headline) for headline in headlines],
         "unscored": writer.unscored,
         "files": {
@@ -118,6 +119,16 @@ def write_outputs(
     }
     replace_file(folder / MANIFEST, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
     return Written(folder / "report.html", tuple(headlines), True, tuple(writer.unscored))
+
+
+def are_written(folder: Path, tables: Collection[str]) -> bool:
+    """Whether all outputs lie in the folder that were made of the tables with these keys."""
+    try:
+        record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        there = all((folder / name).is_file() for name in record["files"])
+        return there and set(tables) <= set(record["tables"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False  # nothing was written, or by an earlier version
 
 
 def _inputs(results: Results, keys: Mapping[str, str]) -> Any:

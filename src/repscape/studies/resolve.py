@@ -70,4 +70,5 @@ def model_revision(study: Study, model: Model) -> str | Unresolved:
         return revision_by_name(model.source, **model.options)
     except (RepscapeError, OSError, ImportError) as problem:
         place = study.source.elsewhere(model.places).place([*model.path, "model"])
-        return Unresolved("model", model.name, str(problem), place)
+        reason = str(problem).removeprefix(f"model {model.source!r}: ")
+        return Unresolved("model", model.name, reason, place)

@@ -11,6 +11,7 @@ from repscape.execution.outcomes import Failure
 from repscape.store import Store
 from repscape.store.leases import read_leases
 from repscape.studies.drivers import drivers
+from repscape.studies.outputs import are_written
 from repscape.studies.snapshot import Planned, Snapshot, read_snapshot
 
 
@@ -45,7 +46,9 @@ class Status:
     failures : tuple of Failure
         Of tasks that have no artefact.
     report : path, optional
-        The report, if it is written.
+        The report, if there is one.
+    written : bool
+        Whether tables, figures and report are written, and from what the tasks have left.
     """
 
     study: str
@@ -54,11 +57,17 @@ class Status:
     drivers: tuple[str, ...]
     failures: tuple[Failure, ...]
     report: Path | None
+    written: bool = True
+
+    @property
+    def done(self) -> bool:
+        """Whether every task is done."""
+        return all(stage.done == stage.tasks for stage in self.stages)
 
     @property
     def complete(self) -> bool:
-        """Whether every task is done."""
-        return all(stage.done == stage.tasks for stage in self.stages)
+        """Whether every task is done, and the outputs are written."""
+        return self.done and self.written
 
 
 def study_status(out: Path) -> Status:
@@ -87,6 +96,7 @@ def study_status(out: Path) -> Status:
         drivers(out, store),
         tuple(one for key, one in failures.items() if key in labels and key not in running),
         report if report.is_file() else None,
+        are_written(out, [task.key for task in snapshot.tasks if task.stage == "tables"]),
     )
 
 

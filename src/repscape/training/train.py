@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -70,7 +71,7 @@ class TrainingRecipe:
             if not (math.isfinite(value) and value >= 0):
                 raise InvalidParameterError(f"{name}={value!r}: give a number of at least 0")
             object.__setattr__(self, name, value)
-        build(self.architecture, get_objective(self.objective).head)  # refuses unknown names
+        _check_names(self.architecture, self.objective)
 
     @property
     def name(self) -> str:
@@ -143,6 +144,12 @@ def train(
             if progress is not None:
                 progress(epoch, losses[-1])
     return TrainingResult(network.eval(), tuple(losses))
+
+
+@cache
+def _check_names(architecture: str, objective: str) -> None:
+    """Refuse unknown ones; a study asks for the same over and over."""
+    build(architecture, get_objective(objective).head)
 
 
 def _begin(recipe: TrainingRecipe) -> tuple[Network, torch.Generator]:

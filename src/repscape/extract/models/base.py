@@ -9,7 +9,8 @@ import inspect
 import pkgutil
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ import torch
 from repscape.errors import InvalidParameterError, UnknownNameError, did_you_mean
 from repscape.extract.layers import Selection, select_layers
 from repscape.extract.marks import NOTHING_KNOWN, Marks
+from repscape.extract.revision import digest_of_weights
 from repscape.extract.state import to_device, usable_device
 
 _PACKAGE = "repscape.extract.models"
@@ -328,11 +330,19 @@ def chosen_device(device: str | torch.device | None) -> torch.device:
     return usable_device(device)
 
 
-def checked_seed(seed: int) -> int:
-    """A seed of untrained weights; torch would take a negative one for another."""
-    if seed < 0:
+@contextmanager
+def drawing(seed: int, device: torch.device) -> Iterator[None]:
+    """Within it, networks are built with weights drawn from the seed; on `meta`, with none."""
+    if seed < 0:  # which torch would take for another
         raise InvalidParameterError(f"seed={seed}: give a whole number from 0 on")
-    return seed
+    with torch.random.fork_rng(devices=[]), device if device.type == "meta" else nullcontext():
+        torch.manual_seed(seed)
+        yield
+
+
+def digest_of_content(module: torch.nn.Module, device: torch.device) -> str:
+    """The digest of the weights; on `meta` there are none, and the word that says so."""
+    return "no weights" if device.type == "meta" else digest_of_weights(module)
 
 
 def chosen_dtype(dtype: str | torch.dtype) -> torch.dtype:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from logging import LogRecord
 from pathlib import Path
@@ -15,9 +15,10 @@ import torch
 from repscape.errors import InvalidParameterError, UnavailableModelError
 from repscape.extract.models.base import (
     LoadedModel,
-    checked_seed,
     chosen_device,
     chosen_dtype,
+    digest_of_content,
+    drawing,
     model_source,
 )
 from repscape.extract.models.downloads import commit_on_hub, hub_errors
@@ -26,7 +27,6 @@ from repscape.extract.models.hf_texts import text_model
 from repscape.extract.models.hf_towers import Tower, choose_tower
 from repscape.extract.models.text_inputs import TextOptions
 from repscape.extract.models.weights import digest_of_folder
-from repscape.extract.revision import digest_of_weights
 from repscape.extras import import_extra
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -154,7 +154,8 @@ def load(
             options["attn_implementation"] = attention
         if device_map is not None:
             options["device_map"] = device_map
-        whole = _whole_model(transformers, config, place, options, None if pretrained else seed)
+        drawn = None if pretrained else drawing(seed, placed)
+        whole = _whole_model(transformers, config, place, options, drawn)
     whole.eval()
     if device_map is None:
         whole.to(placed)
@@ -166,7 +167,7 @@ def load(
     chosen = choose_tower(whole, tower, written)
     facts = {
         "name": written,
-        "revision": _revision(place, written, whole, pretrained),
+        "revision": _revision(place, written, whole, None if pretrained else placed),
         "device": placed,
         "tags": tags_of(config, whole),
         "base": chosen if isinstance(chosen, Tower) else _without_head(whole),
@@ -194,7 +195,11 @@ def checked_place(name: str, revision: str | None, trust: bool) -> Place:
 
 
 def _whole_model(
-    transformers: Any, config: Any, place: Place, options: dict[str, Any], seed: int | None
+    transformers: Any,
+    config: Any,
+    place: Place,
+    options: dict[str, Any],
+    drawn: AbstractContextManager[None] | None,
 ) -> Any:
     """The model with its language-modelling head if the checkpoint has one."""
     kind = transformers.AutoModel
@@ -205,9 +210,8 @@ def _whole_model(
     ):
         if type(config) in mapping and mapping[type(config)].__name__ in _architectures(config):
             kind = head
-    if seed is not None:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(checked_seed(seed))
+    if drawn is not None:
+        with drawn:
             return kind.from_config(config, trust_remote_code=place.trust_remote_code, **options)
     model, report = kind.from_pretrained(
         place.path,
@@ -259,12 +263,12 @@ def _takes_images(module: Any, whole: Any, written: str) -> bool:
     return pixels or bool(whole.config.model_type == "imagegpt")
 
 
-def _revision(place: Place, written: str, whole: Any, pretrained: bool) -> str:
-    if not pretrained:
-        return digest_of_weights(whole)
+def _revision(place: Place, written: str, whole: Any, drawn_on: torch.device | None) -> str:
+    if drawn_on is not None:
+        return digest_of_content(whole, drawn_on)
     if place.folder is not None:
         return digest_of_folder(place.folder)
-    return place.commit(written, "config.json") or digest_of_weights(whole)
+    return place.commit(written, "config.json") or digest_of_content(whole, whole.device)
 
 
 def tags_of(config: Any, whole: Any) -> dict[str, str]:

@@ -21,9 +21,10 @@ from repscape.extract.models.base import (
     LoadedModel,
     ModelInputs,
     Prepared,
-    checked_seed,
     chosen_device,
     chosen_dtype,
+    digest_of_content,
+    drawing,
     model_source,
 )
 from repscape.extract.models.downloads import commit_on_hub, hub_errors
@@ -32,7 +33,6 @@ from repscape.extract.models.images import ImageModel, counts_prefix, described,
 from repscape.extract.models.structure import find_stacks, name_layers, watch
 from repscape.extract.models.text_inputs import no_text
 from repscape.extract.models.weights import FILES, digest_of_file, load_into
-from repscape.extract.revision import digest_of_weights
 from repscape.extras import import_extra
 
 _FEATURES = {"features": "features"}
@@ -161,21 +161,22 @@ def load(
         )
     architecture, _, tag = name.partition("/")
     _check_names(library, architecture, tag, weights, pretrained, written)
+    placed = chosen_device(device)
     remote = pretrained and weights is None
-    with hub_errors(written, remote), _in_silence(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(checked_seed(seed))
+    with hub_errors(written, remote), _in_silence(), drawing(seed, placed):
         model, _, transform = library.create_model_and_transforms(
-            architecture, pretrained=tag if remote else None
+            architecture,
+            pretrained=tag if remote else None,
+            device=placed if placed.type == "meta" else "cpu",
         )
     if weights is not None:
         load_into(model, weights)
-    placed = chosen_device(device)
     module = _OpenClipTower(model, tower).eval().to(device=placed, dtype=chosen_dtype(dtype))
     includes = counts_prefix(special_tokens)
     asked = {"weights": weights, "pretrained": pretrained}
     common: dict[str, Any] = {
         "name": written,
-        "revision": _revise(name, written, asked) or digest_of_weights(model),
+        "revision": _revise(name, written, asked) or digest_of_content(model, placed),
         "module": module,
         "device": placed,
         "tags": {"architecture": architecture, "weights": tag or "own"},

@@ -11,13 +11,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from repscape.extract.models.base import LoadedModel, chosen_device, chosen_dtype, model_source
+from repscape.extract.models.base import (
+    LoadedModel,
+    chosen_device,
+    chosen_dtype,
+    digest_of_content,
+    model_source,
+)
 from repscape.extract.models.downloads import hub_errors
 from repscape.extract.models.hf import Place, checked_place, quiet, tags_of
 from repscape.extract.models.hf_texts import TextModel, text_model
 from repscape.extract.models.text_inputs import TextOptions
 from repscape.extract.models.weights import digest_of_text, digest_of_tree
-from repscape.extract.revision import digest_of_weights
 from repscape.extras import import_extra
 
 _SENTENCE = "sentence_embedding"
@@ -105,7 +110,7 @@ def load(
         encoder = library.SentenceTransformer(
             place.path,
             device=str(placed),
-            model_kwargs={"dtype": chosen_dtype(dtype)},
+            model_kwargs={"dtype": chosen_dtype(dtype)} | _without_values(placed),
             **place.arguments,
         ).eval()
     first = encoder[0].auto_model
@@ -119,7 +124,7 @@ def load(
     asked = {"revision": revision, "trust_remote_code": trust_remote_code}
     facts: dict[str, Any] = {
         "name": written,
-        "revision": _revise(name, written, asked) or digest_of_weights(encoder),
+        "revision": _revision(name, written, asked, encoder, placed),
         "device": placed,
         "tags": tags_of(first.config, first),
         "base": SentenceEncoder(encoder),
@@ -130,6 +135,18 @@ def load(
     with hub_errors(written, place.folder is None):
         model = text_model(transformers, first, place, options, facts)
     return replace(model, prompt=chosen)  # type: ignore[call-arg]
+
+
+def _without_values(device: torch.device) -> dict[str, Any]:
+    """On the device `meta` no weight is read."""
+    return {"device_map": {"": "meta"}} if device.type == "meta" else {}
+
+
+def _revision(
+    name: str, written: str, options: Mapping[str, Any], encoder: Any, device: torch.device
+) -> str:
+    known = None if device.type == "meta" else _revise(name, written, options)
+    return known or digest_of_content(encoder, device)
 
 
 def _described(encoder: Any) -> str:

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from repscape.errors import InvalidParameterError
 from repscape.extract.calls import first_tensor
@@ -66,7 +67,11 @@ class _Watch:
 
 
 def watch(module: nn.Module, run: Callable[[], Any]) -> list[CallSeen]:
-    """Run a forward pass and return the calls of all submodules in the order they began."""
+    """Run a forward pass and return the calls of all submodules in the order they began.
+
+    A network without values (on the device `meta`) makes the calls that it makes with them, as
+    long as these follow from its configuration.
+    """
     seen = _Watch()
     with ExitStack() as hooks:
         for name, part in module.named_modules():
@@ -77,9 +82,27 @@ def watch(module: nn.Module, run: Callable[[], Any]) -> list[CallSeen]:
                     part.register_forward_hook(partial(seen.after, name)),
                 ):
                     hooks.callback(handle.remove)
-        with torch.no_grad():
+        valueless = any(weight.is_meta for weight in module.parameters())
+        with torch.no_grad(), _WithoutValues() if valueless else nullcontext():
             run()
     return sorted(seen.calls, key=lambda call: call.began)
+
+
+class _WithoutValues(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types
+    """Where a network looks at a value that is not there, it sees true.
+
+    That is what transformers ask: whether a mask hides nothing, whether no sample is packed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch has no types
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if function is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
+            return True
+        return function(*args, **(kwargs or {}))
 
 
 def find_stacks(
@@ -246,12 +269,10 @@ def _is_called(call: CallSeen, parts: Mapping[str, nn.Module], words: Sequence[s
 
 
 def _same(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
-    return (
-        one is not None
-        and other is not None
-        and one.data_ptr() == other.data_ptr()
-        and one.shape == other.shape
-    )
+    """Whether two are the same numbers in memory, or would be if they had any."""
+    if one is None or other is None or one.untyped_storage() is not other.untyped_storage():
+        return False
+    return bool(one.storage_offset() == other.storage_offset()) and one.shape == other.shape
 
 
 def _is_stage(block: CallSeen, parts: Mapping[str, nn.Module]) -> bool:

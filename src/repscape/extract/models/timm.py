@@ -11,9 +11,10 @@ import torch
 from repscape.errors import UnknownNameError, did_you_mean
 from repscape.extract.models.base import (
     LoadedModel,
-    checked_seed,
     chosen_device,
     chosen_dtype,
+    digest_of_content,
+    drawing,
     model_source,
 )
 from repscape.extract.models.downloads import commit_on_hub, hub_errors
@@ -25,7 +26,6 @@ from repscape.extract.models.images import (
     square,
 )
 from repscape.extract.models.weights import digest_of_file, load_into
-from repscape.extract.revision import digest_of_weights
 from repscape.extras import import_extra
 
 _FILES = ("model.safetensors", "pytorch_model.bin", "config.json")
@@ -99,13 +99,12 @@ def load(
         Further arguments of `timm.create_model`, e.g. `{"img_size": 224}`.
     """
     library = _library(name, written)
+    placed = chosen_device(device)
     published = pretrained and weights is None
-    with hub_errors(written, published), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(checked_seed(seed))
+    with hub_errors(written, published), drawing(seed, placed):
         module = library.create_model(name, pretrained=published, **(arguments or {}))
     if weights is not None:
         load_into(module, weights)
-    placed = chosen_device(device)
     module = module.eval().to(device=placed, dtype=chosen_dtype(dtype))
     config = library.data.resolve_model_data_config(module)
     size = getattr(getattr(module, "patch_embed", None), "img_size", None)
@@ -118,7 +117,7 @@ def load(
     asked = {"weights": weights, "pretrained": pretrained, "arguments": arguments}
     return ImageModel(
         name=written,
-        revision=_revise(name, written, asked) or digest_of_weights(module),
+        revision=_revise(name, written, asked) or digest_of_content(module, placed),
         modality="image",
         module=module,
         preprocessing=described(transform, special_tokens),

@@ -16,9 +16,10 @@ from repscape.errors import (
 )
 from repscape.extract.models.base import (
     LoadedModel,
-    checked_seed,
     chosen_device,
     chosen_dtype,
+    digest_of_content,
+    drawing,
     model_source,
 )
 from repscape.extract.models.downloads import hub_errors
@@ -30,7 +31,6 @@ from repscape.extract.models.images import (
     square,
 )
 from repscape.extract.models.weights import FILES, digest_of_file, load_into
-from repscape.extract.revision import digest_of_weights
 from repscape.extras import import_extra
 
 
@@ -78,20 +78,19 @@ def load(
     """
     models, chosen = _weights(name, weights, written)
     is_file = weights.endswith(FILES)
+    placed = chosen_device(device)
     remote = pretrained and not is_file
-    with hub_errors(written, remote), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(checked_seed(seed))
+    with hub_errors(written, remote), drawing(seed, placed):
         module = models.get_model(name, weights=chosen if remote else None)
     if is_file:
         load_into(module, weights)
-    placed = chosen_device(device)
     module = module.eval().to(device=placed, dtype=chosen_dtype(dtype))
     transform = chosen.transforms()
     count = str(sum(p.numel() for p in module.parameters()))
     asked = {"weights": weights, "pretrained": pretrained}
     return ImageModel(
         name=written,
-        revision=_revise(name, written, asked) or digest_of_weights(module),
+        revision=_revise(name, written, asked) or digest_of_content(module, placed),
         modality="image",
         module=module,
         preprocessing=described(transform, special_tokens),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from repscape.analysis.peak_and_labels import DIMENSION, LABELS, in_words, peak_and_labels
-from repscape.plots.dimension_and_labels import dimension_and_labels, through_training
 from repscape.report.page import Headline, ReportTable, Section
 from repscape.report.words import listed, short_names
 from repscape.studies.steps.base import (
@@ -50,6 +49,8 @@ def claim_table(tables: Mapping[str, pd.DataFrame], options: Mapping[str, Any]) 
 
 def figures(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> dict[str, Figure]:
     """Dimension above label overlap, and checkpoints through training."""
+    from repscape.plots.dimension_and_labels import dimension_and_labels, through_training
+
     del options
     drawn: dict[str, Figure] = {}
     for data, geometry in _by_data(tables["geometry"]):

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from repscape.plots.arrangement import WITHIN_MODEL
-from repscape.plots.heatmap import heatmap
-from repscape.plots.layer_grids import layer_heatmaps
-from repscape.plots.profiles import imbalance_plane_figure, profile_figure, scale_figure
-from repscape.report.geometry import shared_section
 from repscape.report.page import Section
-from repscape.report.profiles import profile_section
-from repscape.report.scales import has_scales, scale_section
 from repscape.report.words import short_names
 from repscape.studies.steps.base import (
     FIGURES,
@@ -34,6 +27,9 @@ _FEW_MODELS = 4
 
 def figures(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> dict[str, Figure]:
     """Profiles and, of few models, curves over the scale; what layers share, as heat maps."""
+    from repscape.plots.profiles import imbalance_plane_figure, profile_figure, scale_figure
+    from repscape.report.scales import has_scales
+
     drawn: dict[str, Figure] = {}
     for suffix, part in _parts(tables["geometry"]):
         for descriptor in dict.fromkeys(part["descriptor"]):
@@ -57,6 +53,10 @@ def figures(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> dict[str,
 
 def _between_layers(rows: pd.DataFrame, symmetric: bool) -> Figure:
     """Layers against layers: a panel for each model, unless models are compared with others."""
+    from repscape.plots.arrangement import WITHIN_MODEL
+    from repscape.plots.heatmap import heatmap
+    from repscape.plots.layer_grids import layer_heatmaps
+
     models = list(dict.fromkeys(rows["model_a"].astype(str)))
     apart = (rows["model_a"].astype(str) != rows["model_b"].astype(str)).any()
     if apart or (len(models) == 1 and not symmetric):
@@ -67,6 +67,10 @@ def _between_layers(rows: pd.DataFrame, symmetric: bool) -> Figure:
 
 def sections(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> Part:
     """Profiles, curves over the scale and what layers share, by data set and pooling."""
+    from repscape.report.geometry import shared_section
+    from repscape.report.profiles import profile_section
+    from repscape.report.scales import scale_section
+
     found = []
     for suffix, part in _parts(tables["geometry"]):
         where = suffix.removeprefix("_").replace("_", ", ")

@@ -18,8 +18,6 @@ from repscape.analysis.published_similarity import (
     short_names,
 )
 from repscape.measures.base import get_measure
-from repscape.plots.by_depth import by_depth_figure
-from repscape.plots.triangles import Panel, triangles
 from repscape.report.page import Headline, ReportTable, Section
 from repscape.report.sources import by_measure
 from repscape.studies.steps.base import (
@@ -113,6 +111,9 @@ def depth_table(tables: Mapping[str, pd.DataFrame], options: Mapping[str, Any]) 
 
 def figures(tables: Mapping[str, pd.DataFrame], options: NoOptions) -> dict[str, Figure]:
     """The published heat maps of every data set, and the scores by depth."""
+    from repscape.plots.by_depth import by_depth_figure
+    from repscape.plots.triangles import Panel, triangles
+
     del options
     scores = _last_layers(tables["scores"])
     drawn: dict[str, Figure] = {}

@@ -15,8 +15,6 @@ from repscape.analysis.model_scores import model_scores
 from repscape.compare import similarity_matrix
 from repscape.errors import InvalidParameterError, did_you_mean
 from repscape.measures.base import get_measure
-from repscape.plots.curves import layer_curve_figure, score_by_n_figure
-from repscape.report.curves import layer_curves_section, score_by_n_section
 from repscape.significance.questions import dependence_on_n
 from repscape.studies.steps.base import (
     ANALYSES,
@@ -161,6 +159,8 @@ def _by_data(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def depth_figures(tables: Tables, options: NoOptions) -> dict[str, Figure]:
     """One for each measure and data set."""
+    from repscape.plots.curves import layer_curve_figure
+
     del options
     return {
         f"layer_curves_{name}": layer_curve_figure(rows)
@@ -170,6 +170,8 @@ def depth_figures(tables: Tables, options: NoOptions) -> dict[str, Figure]:
 
 def by_n_figures(tables: Tables, options: NoOptions) -> dict[str, Figure]:
     """One for each measure and data set."""
+    from repscape.plots.curves import score_by_n_figure
+
     del options
     return {
         f"score_by_n_{name}": score_by_n_figure(rows)
@@ -179,6 +181,8 @@ def by_n_figures(tables: Tables, options: NoOptions) -> dict[str, Figure]:
 
 def depth_section(tables: Tables, options: NoOptions) -> Part:
     """A section for each data set."""
+    from repscape.report.curves import layer_curves_section
+
     del options
     parts = [rows for _, rows in tables["layer_curves"].groupby("data", sort=False)]
     return Part([layer_curves_section(rows.reset_index(drop=True)) for rows in parts])
@@ -186,6 +190,8 @@ def depth_section(tables: Tables, options: NoOptions) -> Part:
 
 def by_n_section(tables: Tables, options: NoOptions) -> Part:
     """A section for each data set."""
+    from repscape.report.curves import score_by_n_section
+
     del options
     parts = [rows for _, rows in tables["score_by_n"].groupby("data", sort=False)]
     return Part([score_by_n_section(rows.reset_index(drop=True)) for rows in parts])

@@ -11,8 +11,6 @@ from pydantic import Field
 from repscape.analysis.model_scores import Rule
 from repscape.errors import RepscapeError
 from repscape.measures.base import get_measure
-from repscape.plots.figures import figures_for
-from repscape.report.similarities import similarity_report, summarise
 from repscape.studies.steps.base import (
     ANALYSES,
     FIGURES,
@@ -42,6 +40,8 @@ def summary_tables(
     tables: Mapping[str, pd.DataFrame], options: Mapping[str, Any]
 ) -> dict[str, pd.DataFrame]:
     """Scores of models, what groups them, and layer identification."""
+    from repscape.report.similarities import summarise
+
     rule = cast(Rule, options["rule"])
     pieces: dict[str, list[pd.DataFrame]] = {}
     for symmetric, part in by_symmetry(tables["scores"]):
@@ -58,6 +58,8 @@ def summary_tables(
 
 def figures(tables: Mapping[str, pd.DataFrame], options: SimilarityOptions) -> dict[str, Figure]:
     """Every figure that the scores allow."""
+    from repscape.plots.figures import figures_for
+
     drawn: dict[str, Figure] = {}
     for symmetric, part in by_symmetry(tables["scores"]):
         drawn |= figures_for(part, rule=cast(Rule, options.rule), symmetric=symmetric)
@@ -66,6 +68,8 @@ def figures(tables: Mapping[str, pd.DataFrame], options: SimilarityOptions) -> d
 
 def sections(tables: Mapping[str, pd.DataFrame], options: SimilarityOptions) -> Part:
     """The report of the scores; measures with a direction have sections of their own."""
+    from repscape.report.similarities import similarity_report
+
     parts = [
         similarity_report(part, title="", rule=cast(Rule, options.rule), symmetric=symmetric)
         for symmetric, part in by_symmetry(tables["scores"])
