@@ -1,9 +1,9 @@
 """What an operation of torch does to axes: where features and samples are in its result.
 
 An axis is a sequence of factors, each of some role: `(("features", 12), ("features", 64))` is an
-axis of 768 features that were split into heads and joined again, `(("samples", 8), ("features", 12))`
-one of 8 samples × 12 heads. The product of the sizes is the length of the axis. A rule gives the
-axes of the result, or None where it cannot say.
+axis of 768 features that were split into heads and joined again, and `(("samples", 8),
+("features", 12))` one of 8 samples × 12 heads. The product of the sizes is the length of the axis.
+A rule gives the axes of the result, or None where it cannot say.
 """
 
 from __future__ import annotations
