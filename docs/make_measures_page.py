@@ -19,6 +19,7 @@ from repscape.catalogue import (
     select,
     transforms,
 )
+from repscape.papers import PAPERS, Paper
 
 PAGE = Path(__file__).parent / "measures.md"
 
@@ -38,6 +39,12 @@ parameters may declare others.
 - **n**: the fewest samples for which the measure is defined.
 - **cost**: operations for one pair. All pairs of many representations cost far less than the sum:
   what depends on one side is done once.
+"""
+PAPERS_HEAD = """\
+The exact sets that published studies used, so that a table can be redone by naming it:
+`repscape measures --paper klabunde2023`, in Python `repscape.measures(paper="klabunde2023")`, whose
+column `measure` is what `repscape.similarity_matrix` takes. What a study's code does to the values
+first stands as a transform in the name.
 """
 COLUMNS = (
     "measure",
@@ -77,7 +84,17 @@ def page() -> str:
     parts.append(
         _table(("transform", "what it does"), [[f"`{t}`", s] for t, s in transforms().items()])
     )
+    parts += ["## Papers\n", PAPERS_HEAD]
+    parts += [_paper(name, paper) for name, paper in PAPERS.items()]
     return "\n".join(parts)
+
+
+def _paper(name: str, paper: Paper) -> str:
+    lines = [f"### {name}", "", f"*{paper.title}* ({paper.source})."]
+    lines += [f"{paper.notes}"] if paper.notes else []
+    lines += ["", *(f"- `{measure}`" for measure in paper.measures)]
+    lines += [f"- left out: {what}: {why}" for what, why in paper.left_out.items()]
+    return "\n".join([*lines, ""])
 
 
 def _cells(card: MeasureCard) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 import repscape
 from repscape.catalogue import (
     COLUMNS,
+    NoMeasuresWarning,
     describe_measure,
     families,
     for_representations,
@@ -78,8 +79,9 @@ def test_a_family_of_a_paper():
     assert set(found["measure"]) < set(PAPERS["resi"].measures)
 
 
-def test_a_paper_without_measures_gives_an_empty_table():
-    table = measures(paper="singh2023")
+def test_a_paper_without_measures_gives_an_empty_table_and_says_why():
+    with pytest.warns(NoMeasuresWarning, match="singh2023 .*compares no two representations"):
+        table = measures(paper="singh2023")
     assert len(table) == 0
     assert list(table.columns) == list(COLUMNS)
 

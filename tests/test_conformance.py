@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -301,6 +302,30 @@ def test_a_measure_without_a_score_is_told_why():
 
     with pytest.raises(ConformanceError, match="has no score for random input: never"):
         check_measure(broken("prepare", prepare))
+
+
+@pytest.mark.parametrize("score", ["0.5", None, torch.tensor(0.5), [0.5]], ids=repr)
+def test_what_is_no_number_is_reported_and_not_taken_for_a_score(score):
+    measure = broken("compare", lambda self, a, b: score)
+    message = f"compare gave {score!r}, a {type(score).__name__}: it has to return a float"
+    with pytest.raises(ConformanceError, match=re.escape(message)):
+        check_measure(measure)
+    table = similarity_matrix(np.eye(5)[None].repeat(2, axis=0), [measure, "magnitude_difference"])
+    assert table.table["value"].isna().tolist() == [True, False]
+    assert message in table.table["reason"][0]
+
+
+def test_what_is_no_number_for_some_input_only_is_a_failure_among_others():
+    def compare(self, a, b):
+        return "same" if torch.equal(a, b) else Toy.compare(self, a, b)
+
+    assert {"identity", "range"} <= failed_checks(broken("compare", compare))
+
+
+def test_a_measure_that_breaks_is_reported_as_what_it_raised():
+    measure = broken("prepare", lambda self, x: 1 / 0)
+    with pytest.raises(ConformanceError, match="ZeroDivisionError: division by zero"):
+        check_measure(measure)
 
 
 @dataclass(frozen=True)

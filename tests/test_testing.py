@@ -96,6 +96,7 @@ def distances(generator: np.random.Generator, n: int) -> np.ndarray:
         ("rsa[rdm=precomputed]", distances),
         ("rsa[rdm=precomputed,compare_by=kendall]", distances),
         ("rsm_difference[rdm=precomputed]", distances),
+        ("mutual_knn[metric=precomputed]", distances),
     ],
 )
 def test_precomputed_matrices_keep_the_declaration(name, make_input):

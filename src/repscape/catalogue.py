@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import math
 import textwrap
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _WIDTH = 92
+
+
+class NoMeasuresWarning(UserWarning):
+    """A study compares no two representations, so the set of its measures is empty."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,8 @@ def measures(family: str | None = None, paper: str | None = None) -> pd.DataFram
     family : str, optional
         E.g. `"alignment"`.
     paper : str, optional
-        E.g. `"klabunde2023"`; see `repscape.papers`.
+        E.g. `"klabunde2023"`; `docs/measures.md` lists them all. A `NoMeasuresWarning` says why
+        the set of a study that compares no representations is empty.
 
     Returns
     -------
@@ -87,6 +93,9 @@ def measures(family: str | None = None, paper: str | None = None) -> pd.DataFram
     """
     import pandas as pd
 
+    if paper is not None and not get_paper(paper).measures:
+        reasons = "; ".join(f"{what}: {why}" for what, why in get_paper(paper).left_out.items())
+        warnings.warn(f"{paper} has no measures: {reasons}", NoMeasuresWarning, stacklevel=2)
     return pd.DataFrame.from_records(records(family, paper), columns=list(COLUMNS))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations_with_replacement
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -328,8 +329,15 @@ def _run(requests: Sequence[Request], memory_limit: int) -> list[list[Outcome]]:
 
 
 def finite(measure: Measure[Any], outcome: Outcome) -> Outcome:
-    """The outcome, or the reason why there is none in place of a NaN or an infinity."""
-    if isinstance(outcome, RepscapeError) or math.isfinite(outcome):
+    """The outcome, or the reason why there is none in place of what is no finite number."""
+    if isinstance(outcome, RepscapeError):
+        return outcome
+    if not isinstance(outcome, Real):
+        return UndefinedScoreError(
+            f"{measure.name}: compare gave {outcome!r}, a {type(outcome).__name__}: it has to "
+            "return a float"
+        )
+    if math.isfinite(outcome):
         return outcome
     return UndefinedScoreError(f"{measure.name} came out as {outcome}: {SQUARES_OVERFLOW}")
 

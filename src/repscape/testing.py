@@ -81,6 +81,10 @@ def check_measure(
         subject = Subject(chosen, make_input, seed)
     except RepscapeError as problem:
         raise ConformanceError(f"{chosen.name} has no score for random input: {problem}") from None
+    except Exception as problem:  # whatever it is, the measure failed
+        raise ConformanceError(
+            f"{chosen.name} has no score for random input: {type(problem).__name__}: {problem}"
+        ) from problem
     checks: list[str] = []
     failures: list[Failure] = []
     for name, check in _checks(subject, formula):

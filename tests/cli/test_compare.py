@@ -84,6 +84,17 @@ def test_all_runs_what_the_input_allows_and_says_why_not(repscape, files):
     assert told == known, "every measure is computed or left out with a reason"
 
 
+def test_all_of_one_sample_says_each_reason_once(repscape, files):
+    np.save(files / "one.npy", np.load(files / "x.npy")[:1])
+    done = repscape("compare", files / "one.npy", files / "one.npy", "--all")
+    assert done.code == 0
+    lines = done.err.splitlines()
+    reasons = [line.rpartition(": ")[2] for line in lines]
+    assert len(reasons) == len(set(reasons)) <= 8
+    assert "needs at least 2 samples, and there is 1" in reasons
+    assert all(done.err.count(name) == 1 for name in ("cka[", "mutual_knn[", "gulp["))
+
+
 def test_all_in_json_has_a_null_and_a_reason_for_what_was_left_out(repscape, files):
     done = repscape("compare", files / "x.npy", files / "noisy.npy", "--all", "--json")
     assert (done.code, done.err) == (0, "")

@@ -214,6 +214,12 @@ def test_distances_must_be_square():
         describe(points(), ["gride[metric=precomputed]", "mle"])
 
 
+def test_similarities_are_no_distances():
+    x = points() / np.linalg.norm(points(), axis=1, keepdims=True)
+    with pytest.raises(InvalidParameterError, match="similarities"):
+        describe(x @ x.T, "gride[metric=precomputed]")
+
+
 def test_the_other_descriptors_are_not_lost():
     found = describe(points(), ["power_law", "twonn"]).values
     assert found["value"].isna().to_list() == [True, False]

@@ -142,6 +142,20 @@ def test_precomputed_kernels_are_checked(pair):
     crooked = np.random.default_rng(0).normal(size=(40, 40))
     with pytest.raises(InvalidParameterError, match="is symmetric, but entry"):
         compare(crooked, crooked, "cka[kernel=precomputed]")
+    gram = pair[0] @ pair[0].T
+    distances = squareform(pdist(pair[0]))
+    for wrong, message in (
+        (distances, "diagonal, but that of the values given is 0, as of distances"),
+        (distances + 1e-9 * np.eye(40), "as of distances"),
+        (-gram, r"diagonal, but entry \(\d+, \d+\) is -"),
+    ):
+        for sides in ((gram, wrong), (wrong, gram)):
+            with pytest.raises(InvalidParameterError, match=message):
+                compare(*sides, "cka[kernel=precomputed]")
+    rounded = gram.astype(np.float32)
+    rounded[0] += 1e-6 * gram[0]
+    given = compare(rounded, gram, "cka[kernel=precomputed]").value
+    assert given == pytest.approx(1.0, abs=1e-6)
 
 
 @pytest.mark.gpu

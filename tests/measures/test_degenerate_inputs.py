@@ -159,6 +159,18 @@ def test_two_samples_are_too_few(name: str) -> None:
         compare([[0.0], [1.0]], [[0.0], [2.0]], name)
 
 
+@pytest.mark.parametrize("name", ["size_and_shape", "permutation_procrustes", "procrustes"])
+def test_one_sample_that_is_its_own_mean_has_no_distance(name: str) -> None:
+    with pytest.raises(TooFewSamplesError, match="at least 2 samples"):
+        compare([[0.0, 1.0]], [[5.0, 2.0]], name)
+
+
+@pytest.mark.parametrize("name", ["size_and_shape", "permutation_procrustes"])
+def test_one_sample_that_is_not_centred_has_a_distance(name: str) -> None:
+    got = float(compare([[3.0, 0.0]], [[0.0, 5.0]], f"{name}[center=false]"))
+    assert got == pytest.approx(2.0)
+
+
 @pytest.mark.parametrize("scale", [1e160, 1e-165])
 @pytest.mark.parametrize("name", [*MEASURES, "cka", "cka[debiased=false]", "rsa", "mutual_knn"])
 def test_squares_that_overflow_or_vanish_give_the_right_value_or_a_typed_error(name, scale):

@@ -56,6 +56,32 @@ def test_precomputed_distances_give_the_same_number() -> None:
     assert float(given) == float(repscape.compare(x, y, "mutual_knn[metric=euclidean]"))
 
 
+def test_precomputed_distances_are_checked() -> None:
+    x, y = pair()
+    near, far = (np.linalg.norm(z[:, None] - z[None], axis=2) for z in (x, y))
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    crooked = near.copy()
+    crooked[3, 5] *= 2
+    for wrong, message in (
+        (-near, r"are not negative, but entry \(\d+, \d+\) is -.*similarities\?"),
+        (unit @ unit.T, "are not negative.*Give e.g. 1 - similarity"),
+        ((1 + unit @ unit.T) / 2, r"to itself is 0, but entry \(\d+, \d+\) is 1.*similarities\?"),
+        (crooked, r"is symmetric, but entry \(3, 5\) is .* and entry \(5, 3\) is "),
+    ):
+        for sides in ((wrong, far), (far, wrong)):
+            with pytest.raises(InvalidParameterError, match=message):
+                repscape.compare(*sides, "mutual_knn[metric=precomputed]")
+
+
+def test_precomputed_distances_may_have_the_rounding_of_float32_products() -> None:
+    x, y = (torch.from_numpy(z).float() + 30 for z in pair())
+    near, far = (torch.cdist(z, z, compute_mode="use_mm_for_euclid_dist") for z in (x, y))
+    assert max(near.diagonal().max(), far.diagonal().max()) > 0
+    given = float(repscape.compare(near, far, "mutual_knn[metric=precomputed]"))
+    exact = float(repscape.compare(x, y, "mutual_knn[metric=euclidean]"))
+    assert given == pytest.approx(exact, abs=0.05)
+
+
 def test_polygons_have_known_values() -> None:
     """Neighbours on a regular 24-gon are the two next to a corner; index × 5 shares none."""
     angles = 2 * math.pi * np.arange(24) / 24

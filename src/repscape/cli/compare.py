@@ -257,6 +257,8 @@ def _print(scores: list[dict[str, Any]], left_out: dict[str, str], asked: chance
     reasons: dict[str, list[str]] = {}
     missing = {s["measure"]: s["reason"] for s in scores if s["value"] is None}
     for measure, reason in {**missing, **left_out}.items():
-        reasons.setdefault(" ".join(reason.split()), []).append(shlex.quote(measure))
+        # The line names the measures that it is about: what it says of all of them stands once.
+        said = " ".join(reason.removeprefix(measure).lstrip(": ").split())
+        reasons.setdefault(said, []).append(shlex.quote(measure))
     for reason, names in reasons.items():
         note(f"no score for {', '.join(names)}: {reason}")

@@ -155,7 +155,7 @@ _LEGEND = """\
 ↑ larger is more alike, ↓ smaller is more alike
 O orthogonal maps of the features, P permutations, S scaling all by one factor,
 T translation, L invertible linear maps
-More on one of them: repscape measures NAME"""
+More on one of them: repscape measures NAME; what a study used: --paper NAME"""
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

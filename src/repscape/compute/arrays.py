@@ -26,6 +26,10 @@ SAFE_EXPONENT = 200
 """Squares of float64 values between 2^±200 neither overflow nor underflow, nor do their sums."""
 SAFE_EXPONENTS = {torch.float32: 50, torch.float64: SAFE_EXPONENT}
 """Squares of values between 2^±this, and their sums, stay in the range of the dtype."""
+_ROUNDING = 1e-5
+"""By this much of the largest entry a matrix from float32 products may differ from what it is."""
+_ROUNDING_OF_ROOTS = 1e-2
+"""So may distances, where the roots of what should be 0 are taken."""
 BLOCK_ROWS = 512
 """Rows of a thousand float64 features then stay in a processor's cache."""
 
@@ -116,19 +120,63 @@ def check_not_constant(x: torch.Tensor) -> None:
 
 def as_symmetric(x: torch.Tensor, what: str) -> torch.Tensor:
     """Return a given n×n matrix as float64; refuse it unless it is symmetric."""
+    _check_symmetric(x, what, _ROUNDING)
+    matrix = x.double()
+    return (matrix + matrix.T) / 2
+
+
+def as_gram(x: torch.Tensor) -> torch.Tensor:
+    """Return a given Gram matrix as float64; refuse it unless it may be one, distances at least."""
+    gram = as_symmetric(x, "Gram matrix")
+    diagonal, scale = gram.diagonal(), float(gram.abs().max())
+    least = int(diagonal.argmin())
+    if float(diagonal[least]) < -_ROUNDING * scale:
+        raise InvalidParameterError(
+            "a precomputed Gram matrix holds inner products of samples with themselves on its "
+            f"diagonal, but entry ({least}, {least}) is {float(diagonal[least])}: give a kernel"
+        )
+    if scale and float(diagonal.max()) <= _ROUNDING * scale:
+        raise InvalidParameterError(
+            "a precomputed Gram matrix holds inner products of samples with themselves on its "
+            "diagonal, but that of the values given is 0, as of distances: give a kernel, e.g. "
+            "exp(-distances)"
+        )
+    return gram
+
+
+def check_distances(x: torch.Tensor) -> None:
+    """Raise `InvalidParameterError` unless a given n×n matrix may hold distances."""
+    _check_symmetric(x, "matrix of distances", _ROUNDING_OF_ROOTS)
+    scale = float(x.abs().max())
+    for i in row_blocks(len(x)):
+        at, least = divmod(int(x[i].argmin()), len(x))
+        if float(x[i][at, least]) < -_ROUNDING * scale:
+            raise InvalidParameterError(
+                f"precomputed distances are not negative, but entry ({i.start + at}, {least}) is "
+                f"{float(x[i][at, least])}: are these similarities? Give e.g. 1 - similarity"
+            )
+    largest = int(x.diagonal().argmax())
+    if float(x[largest, largest]) > _ROUNDING_OF_ROOTS * scale:
+        raise InvalidParameterError(
+            f"the precomputed distance of a sample to itself is 0, but entry ({largest}, "
+            f"{largest}) is {float(x[largest, largest])}: are these similarities? Give e.g. "
+            "1 - similarity"
+        )
+
+
+def _check_symmetric(x: torch.Tensor, what: str, rounding: float) -> None:
     n, columns = x.shape
     if n != columns:
         raise InvalidParameterError(
             f"a precomputed {what} is n×n, but the values given have shape ({n}, {columns})"
         )
-    matrix = x.double()
-    gap = (matrix - matrix.T).abs().max()
-    scale = matrix.abs().max()
-    # A matrix from float32 products may differ by rounding between its two halves.
-    if gap > 1e-5 * scale:
-        i, j = divmod(int((matrix - matrix.T).abs().argmax()), n)
-        raise InvalidParameterError(
-            f"a precomputed {what} is symmetric, but entry ({i}, {j}) is {float(matrix[i, j])} and "
-            f"entry ({j}, {i}) is {float(matrix[j, i])}"
-        )
-    return (matrix + matrix.T) / 2
+    scale = float(x.abs().max())
+    for i in row_blocks(n):
+        gap = (x[i].double() - x[:, i].T).abs_()
+        at, column = divmod(int(gap.argmax()), n)
+        if float(gap[at, column]) > rounding * scale:
+            row = i.start + at
+            raise InvalidParameterError(
+                f"a precomputed {what} is symmetric, but entry ({row}, {column}) is "
+                f"{float(x[row, column])} and entry ({column}, {row}) is {float(x[column, row])}"
+            )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from repscape.compute.arrays import as_tensor, check_finite, within_range
+from repscape.compute.arrays import as_tensor, check_distances, check_finite, within_range
 from repscape.compute.memory import parse_bytes
 from repscape.compute.neighbours import (
     DEFAULT_MEMORY_LIMIT,
@@ -287,14 +287,13 @@ def prepare_sample(
     NonFiniteError
         NaN or infinite values.
     InvalidParameterError
-        Duplicates under "error"; distances that are not square.
+        Duplicates under "error"; distances that are not n×n, symmetric, 0 on the diagonal and not
+        negative.
     """
     x = as_tensor(values)
     check_finite(x, name)
-    if precomputed and x.shape[0] != x.shape[1]:
-        raise InvalidParameterError(
-            f"precomputed distances are n×n, but the values given have shape {tuple(x.shape)}"
-        )
+    if precomputed:
+        check_distances(x)
     policy: DuplicatePolicy = duplicates if isinstance(duplicates, str) else "drop"
     found = find_duplicates(x) if isinstance(duplicates, str) else duplicates
     if policy == "error" and found.count:

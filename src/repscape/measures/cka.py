@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from repscape.compute.arrays import (
     SAFE_EXPONENTS,
-    as_symmetric,
+    as_gram,
     check_not_constant,
     check_squares,
     with_safe_squares,
@@ -138,7 +138,8 @@ class CKA(GramMeasure):
     debiased, HSIC is the U-statistic of Song et al. 2012, equation 5, formed from kernels of
     centred features. Kernels: linear ⟨x_i, x_j⟩; RBF exp(-‖x_i - x_j‖²/2σ²) and Laplace
     exp(-‖x_i - x_j‖/σ), with σ absolute or relative to the median of ‖x_i - x_j‖ over i < j,
-    each representation its own; precomputed, where the values given are the n×n Gram matrix.
+    each representation its own; precomputed, where the values given are the n×n Gram matrix:
+    symmetric, with a diagonal that is not negative, nor all zero as that of distances.
 
     A score at an end of the range may leave it by the rounding of its sums, 1e-12; by 1e-7 where
     linear kernels of float32 values come from products of more than 128 features, at large n.
@@ -213,7 +214,7 @@ class CKA(GramMeasure):
     def prepare_within(self, x: torch.Tensor, spare: Spare) -> Matrix:
         """The products that the median distance takes are held for the sweep if they fit."""
         if self.kernel == "precomputed":
-            gram = as_symmetric(x, "Gram matrix")
+            gram = as_gram(x)
             return Matrix(diagonal=gram.diagonal(), pivot=_typical_entry(gram), given=gram)
         check_not_constant(x)
         rows = Rows(self._within_range(x), "centred")

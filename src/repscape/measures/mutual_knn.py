@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from typing_extensions import override
 
-from repscape.compute.arrays import check_not_constant
+from repscape.compute.arrays import check_distances, check_not_constant
 from repscape.compute.neighbours import NeighbourTable, neighbours_of_distances, overlap_counts
 from repscape.compute.permuted import permuted_overlaps
 from repscape.compute.permuted_pairs import overlap_table_bytes, permuted_pair_overlaps, together
@@ -31,9 +31,9 @@ class MutualKNN(Measure[NeighbourTable]):
     """The mean over samples i of |A_i ∩ B_i| / k, sets of k nearest neighbours.
 
     Huh et al. 2024, equation 11. With metric=euclidean also known as the neighbourhood overlap
-    of two layers. With metric=precomputed the values given are the n×n matrix of distances,
-    whose diagonal is ignored. Neighbours are ordered by (distance, index), the sample itself left
-    out; duplicated samples are kept.
+    of two layers. With metric=precomputed the values given are the n×n matrix of distances:
+    symmetric, not negative, with a zero diagonal. Neighbours are ordered by (distance, index), the
+    sample itself left out; duplicated samples are kept.
     """
 
     k: int = parameter(10, "number of neighbours", minimum=1)
@@ -79,6 +79,7 @@ class MutualKNN(Measure[NeighbourTable]):
     def prepare(self, x: torch.Tensor) -> NeighbourTable:
         if self.metric == "precomputed":
             check_not_constant(x)
+            check_distances(x)
             return neighbours_of_distances(x, self.k)
         return super().prepare(x)
 

@@ -47,7 +47,7 @@ class PermutationProcrustes(RowsMeasure):
         symmetric=True,
         metric=False,
         invariances=frozenset({"permutation", "translation"}),
-        minimum_n=1,
+        minimum_n=2,
         summary="distance after the best matching of features, centred but not scaled",
         formula="min_P ||XP - Y|| with X, Y centred",
         cost="n·d·d' + d³",
@@ -64,7 +64,7 @@ class PermutationProcrustes(RowsMeasure):
         spec = self.spec
         if self.score == "angle":
             added = spec.invariances | {"isotropic_scaling"}
-            spec = spec.but(range=(0.0, math.pi), invariances=added, minimum_n=2)
+            spec = spec.but(range=(0.0, math.pi), invariances=added)
         if not self.center:
             spec = spec.but(invariances=spec.invariances - {"translation"}, minimum_n=1)
         return spec

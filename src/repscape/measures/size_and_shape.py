@@ -42,7 +42,7 @@ class SizeAndShape(RotationMeasure):
         symmetric=True,
         metric=True,
         invariances=frozenset({"orthogonal", "permutation", "translation"}),
-        minimum_n=1,
+        minimum_n=2,
         summary="distance after the best rotation, centred but not scaled",
         formula="sqrt(||X||^2 + ||Y||^2 - 2 ||X^T Y||_*) with X, Y centred",
         cost="n·r·r' + r³ with r = min(n, d)",
@@ -56,8 +56,10 @@ class SizeAndShape(RotationMeasure):
     @property
     @override
     def declared(self) -> MeasureSpec:
-        kept = self.spec.invariances - (set() if self.center else {"translation"})
-        return self.spec.but(invariances=kept, metric=not self.squared)
+        spec = self.spec.but(metric=not self.squared)
+        if not self.center:
+            spec = spec.but(invariances=spec.invariances - {"translation"}, minimum_n=1)
+        return spec
 
     def prepare(self, x: torch.Tensor) -> torch.Tensor:
         """A factor of the (centred) representation."""

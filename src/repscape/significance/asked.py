@@ -47,5 +47,11 @@ def check_asked(
         )
 
 
+def check_confidence(confidence: float) -> None:
+    """Refuse a coverage outside (0, 1)."""
+    if not 0.0 < confidence < 1.0:
+        raise InvalidParameterError(f"confidence={confidence}: it lies between 0 and 1")
+
+
 def _shown(name: str, column: Partition) -> str:
     return f"{name}={column!r}" if isinstance(column, str) else name
