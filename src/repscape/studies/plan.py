@@ -13,6 +13,7 @@ from repscape.studies.estimate import (
     Cost,
     Size,
     cost_of_extraction,
+    cost_of_fitting,
     cost_of_profile,
     cost_of_reading,
     cost_of_scores,
@@ -208,10 +209,10 @@ class _Costs:
         parameters: Mapping[str, Any] = task.recipe.parameters
         if group.what != "scores":
             sizes = [self.sizes.get(key) for key in task.recipe.inputs]
-            return cost_of_profile(sizes, len(parameters["controls"]))
+            return cost_of_profile(group.name, sizes, len(parameters["controls"]))
         if task.recipe.kind == FITTED:
             [size] = [self.sizes.get(key) for key in task.recipe.inputs.values()]
-            return cost_of_profile([size], 0)
+            return cost_of_fitting(size)
         part = Pairs.from_dict(parameters["pairs"])
         if task.recipe.kind == SCORES and part.division is not None:
             return _TABLES
