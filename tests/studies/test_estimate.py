@@ -14,6 +14,7 @@ from repscape.studies.estimate import (
     null_operations,
     sweep_operations,
 )
+from repscape.studies.load import load_study
 from repscape.studies.steps.digits_network import DigitsNetworkOptions, _expect
 
 N, D, LAYERS = 1000, 128, 6
@@ -107,3 +108,13 @@ def test_training_follows_the_images_and_the_steps():
     )
     assert once == 6 * 59_658 * 1_348 + 27 * 5e7
     assert thrice == 3 * once
+
+
+def test_only_the_layers_that_are_asked_for_count():
+    """Micro asks for two of the four of each network."""
+    few, all_layers = (
+        load_study("micro", settings).models[0].expected["layers"]
+        for settings in ((), ("layers=null",))
+    )
+    assert (few, all_layers) == (2, 4)
+    assert load_study("micro", ["layers=['blocks.*.no']"]).models[0].expected["layers"] == 1
