@@ -90,6 +90,7 @@ def timing() -> None:
 
     import repscape
     from repscape.extract.sampled import SampleFeed
+    from repscape.extract.windows import passes
 
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "extract"))
     from concurrent.futures import ThreadPoolExecutor
@@ -113,7 +114,7 @@ def timing() -> None:
         with ThreadPoolExecutor(1) as pool:
             feed = SampleFeed(model, data, 64, pool)
             (window,) = feed.windows(feed.plan(), 4096)
-            batches = [batch.inputs for batch in window.prepare().passes(64)]
+            batches = [batch.inputs for batch in passes(window.prepare(), 64)]
 
         def bare() -> None:
             with torch.no_grad():

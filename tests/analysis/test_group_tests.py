@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from repscape.analysis.group_tests import group_tests
@@ -24,6 +25,17 @@ def test_the_factor_that_groups_is_found_and_the_others_are_not() -> None:
     assert (found.loc[["architecture", "seed"], "p_value"] > 0.2).all()
     distance = group_tests(table.assign(value=-table["value"], kind="distance")).set_index("factor")
     assert distance.loc["objective", "p_value"] == pytest.approx(1 / 462)
+
+
+def test_the_two_directions_of_a_pair_are_averaged() -> None:
+    tags = {f"{group}{i}": {"objective": group} for group in "ab" for i in range(3)}
+    there = models_table(tags, lambda a, b: 0.9 if a[0] == b[0] else 0.3)
+    back = models_table(tags, lambda a, b: 0.5 if a[0] == b[0] else 0.1)
+    swap = {c: f"{c[:-1]}{'ab'['ba'.index(c[-1])]}" for c in back if c.endswith(("_a", "_b"))}
+    table = pd.concat([there, back.rename(columns=swap)], ignore_index=True)
+    [found] = group_tests(table, symmetric=False).to_dict("records")
+    assert found["difference"] == pytest.approx(0.7 - 0.2)
+    assert found["p_value"] == pytest.approx(1 / 10)
 
 
 def test_too_few_models_have_a_reason_instead_of_a_p() -> None:

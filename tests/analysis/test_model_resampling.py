@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr, t
 
 from repscape.analysis.matrices import ScoreMatrix, square_matrix
 from repscape.analysis.model_resampling import (
@@ -14,7 +15,7 @@ from repscape.analysis.model_resampling import (
     mean_score,
     model_bootstrap,
 )
-from repscape.errors import InvalidParameterError, TooFewSamplesError
+from repscape.errors import InvalidParameterError, TooFewSamplesError, UndefinedScoreError
 from score_tables import models_table
 
 
@@ -86,6 +87,61 @@ def test_pairs_of_a_model_with_its_copy_are_dropped() -> None:
     assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
 
 
+def defined(
+    matrices: list[np.ndarray], statistic: str, seed: int, data_sets: bool = False
+) -> tuple[float, float]:
+    """The interval as its definition reads: every resample's pairs written out one by one."""
+    rng, models = np.random.default_rng(seed), len(matrices[0])
+    found = []
+    for _ in range(200):
+        drawn = rng.integers(0, models, models)
+        sets = rng.integers(0, len(matrices), len(matrices)) if data_sets else range(len(matrices))
+        pairs = [(i, j) for s, i in enumerate(drawn) for j in drawn[s + 1 :] if i != j]
+        pairs = [(i, j) for i, j in pairs if not any(np.isnan(m[i, j]) for m in matrices)]
+        lists = [[matrices[k][i, j] for i, j in pairs] for k in sets]
+        distinct = [len(set(scores)) for scores in lists]
+        if len(pairs) < 3 or (statistic == "r" and (min(distinct) < 2 or max(distinct) < 3)):
+            continue  # equal scores agree with nothing, two different ones perfectly
+        found.append(np.corrcoef(*lists)[0, 1] if statistic == "r" else np.mean(lists))
+    above = np.triu(np.logical_and.reduce([~np.isnan(m) for m in matrices]), 1)
+    centre = np.mean([m[above] for m in matrices])
+    values = np.array(found)
+    if statistic == "r":
+        centre = np.arctanh(np.corrcoef(*(m[above] for m in matrices))[0, 1])
+        values = np.arctanh(values)
+    units = min(models, len(matrices)) if data_sets else models
+    reach = t.ppf(0.975, units - 1) * values.std(ddof=1) * np.sqrt(units / (units - 1))
+    ends = centre - reach, centre + reach
+    return tuple(np.tanh(ends)) if statistic == "r" else ends
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_interval_is_that_of_the_definition(missing: bool) -> None:
+    first, second = population(np.random.default_rng(7), 7, 0.6)
+    third = population(np.random.default_rng(8), 7, 0.6)[0]
+    if missing:
+        second[1, 4] = second[4, 1] = np.nan
+    two, three = [first, second], [first, second, third]
+    found = model_bootstrap(two, Consistency(), resamples=200, seed=1)
+    assert (found.low, found.high) == pytest.approx(defined(two, "r", 1))
+    found = model_bootstrap(three, resamples=200, seed=2)
+    assert (found.low, found.high) == pytest.approx(defined(three, "mean", 2))
+    found = model_bootstrap(three, data_sets=True, resamples=200, seed=3)
+    assert (found.low, found.high) == pytest.approx(defined(three, "mean", 3, data_sets=True))
+
+
+def test_resamples_of_few_different_scores_say_nothing_of_a_correlation() -> None:
+    """Five times 0.11 have another mean than 0.11, and r = 1 - 1e-16 is 18 on Fisher's scale."""
+    first, second = (np.round(m, 1) for m in population(np.random.default_rng(9), 4, 0.5))
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        first[i, j] = first[j, i] = 0.11
+    second[2, 3] = second[3, 2] = np.nan
+    for seed in range(3):
+        found = model_bootstrap([first, second], Consistency(), resamples=200, seed=seed)
+        assert (found.low, found.high) == pytest.approx(defined([first, second], "r", seed))
+        assert found.resamples < 120
+
+
 def test_missing_pairs_are_left_out() -> None:
     rng = np.random.default_rng(3)
     first, second = population(rng, 10, 0.8)
@@ -123,6 +179,9 @@ def test_mantel_finds_agreement() -> None:
     assert found.p_value == 1 / 200
     assert found.value > 0.7
     assert abs(found.null_mean) < 0.1
+    above = np.triu_indices(12, 1)
+    ranked = mantel(first, second, compare="spearman", n_permutations=19)
+    assert ranked.value == pytest.approx(spearmanr(first[above], second[above]).statistic)
     assert mantel(first, -second, n_permutations=199).p_value > 0.9
     assert mantel(first, -second, n_permutations=199, alternative="two-sided").p_value == 1 / 200
 
@@ -145,6 +204,29 @@ def test_groups_differ() -> None:
         null, _ = population(rng, 10, 0.0)
         rejected += groups_differ(null, groups, n_permutations=19, seed=seed).p_value <= 0.05
     assert rejected / 200 <= 0.05 + 3.3 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_groups_of_many_models_are_drawn() -> None:
+    """Of the 462 ways to halve twelve models 99 are drawn: value, p and null by hand."""
+    rng = np.random.default_rng(10)
+    scores, _ = population(rng, 12, 0.0)
+    groups = np.array(list("aababbbaabba"))
+    scores += 0.02 * np.equal.outer(groups, groups)
+
+    def difference(labels: np.ndarray) -> float:
+        pairs = [(i, j) for j in range(12) for i in range(j)]
+        within = [scores[i, j] for i, j in pairs if labels[i] == labels[j]]
+        between = [scores[i, j] for i, j in pairs if labels[i] != labels[j]]
+        return float(np.mean(within) - np.mean(between))
+
+    drawn = np.random.default_rng(5)
+    null = np.array([difference(groups[drawn.permutation(12)]) for _ in range(99)])
+    found = groups_differ(scores, list(groups), n_permutations=99, seed=5)
+    assert found.value == pytest.approx(difference(groups))
+    assert found.p_value == (1 + (null >= found.value - 1e-12).sum()) / 100
+    assert 0.01 < found.p_value < 0.5
+    assert (found.null_mean, found.null_sd) == pytest.approx((null.mean(), null.std(ddof=1)))
+    assert (found.n_permutations, found.smallest_p) == (99, 0.01)
 
 
 def test_few_models_are_relabelled_in_every_order() -> None:
@@ -198,6 +280,25 @@ def test_bad_input() -> None:
         model_bootstrap([square], resamples=0)
     with pytest.raises(InvalidParameterError, match="n_permutations=0"):
         mantel(square, square, n_permutations=0)
+
+
+def test_scores_that_do_not_vary_have_no_test() -> None:
+    """And no p-value of 1 / (1 + permutations), which they would have without a value."""
+    equal, some = np.ones((6, 6)), population(np.random.default_rng(0), 6, 0.0)[0]
+    for ask in (
+        lambda: mantel(equal, some),
+        lambda: mantel(some, equal, n_permutations=19),
+        lambda: model_bootstrap([some, equal], Consistency()),
+        lambda: model_bootstrap([np.full((6, 6), np.nan)]),
+    ):
+        with pytest.raises(UndefinedScoreError, match="they do not vary"):
+            ask()
+    few = np.full((4, 4), np.nan)
+    few[[0, 1, 2, 3], [1, 0, 3, 2]] = [0.1, 0.1, 0.4, 0.4]
+    with pytest.raises(UndefinedScoreError, match="resamples of the models have a value"):
+        model_bootstrap([few], resamples=2)
+    with pytest.raises(InvalidParameterError, match="confidence=2"):
+        model_bootstrap([some], confidence=2)
 
 
 def score_matrix(models: list[str], kind: str, seed: int) -> ScoreMatrix:

@@ -11,6 +11,7 @@ from repscape.errors import InvalidParameterError, UnknownNameError
 def test_holm_by_hand() -> None:
     np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
     np.testing.assert_allclose(holm([0.6, 0.5]), [1.0, 1.0])
+    np.testing.assert_allclose(holm([0.6, 0.9, 0.1]), [1.0, 1.0, 0.3])
 
 
 def test_benjamini_hochberg_by_hand() -> None:

@@ -6,6 +6,7 @@ import pytest
 import repscape
 from repscape.analysis.noise_ceiling import disattenuated_correlation, reliability, spearman_brown
 from repscape.errors import InvalidParameterError, TooFewSamplesError, UndefinedScoreError
+from repscape.representation import Representation
 from repscape.significance.halves import split_halves
 
 
@@ -55,7 +56,9 @@ def test_square_matrices_count_their_upper_triangle() -> None:
 @pytest.mark.parametrize("of", ["samples", "features"])
 def test_halves_of_samples_and_features(of: str) -> None:
     x = np.random.default_rng(2).standard_normal((9, 7))
-    first, second = split_halves(x, of, seed=3)
+    first, second = split_halves(Representation(x, key="whole"), of, seed=3)
+    # A half is no artefact that a store may have under the key of the whole.
+    assert "whole" not in (first.key, second.key)
     if of == "samples":
         assert first.values.shape == second.values.shape == (4, 7)
         assert not set(first.sample_ids) & set(second.sample_ids)
@@ -89,6 +92,8 @@ def test_bad_input() -> None:
         reliability([1.0, 2.0, 3.0], [3.0, 2.0, 1.0])
     with pytest.raises(UndefinedScoreError, match="do not vary"):
         reliability([1.0, 1.0, 1.0], [3.0, 2.0, 1.0])
+    with pytest.raises(UndefinedScoreError, match="do not vary"):
+        reliability([0.1, 0.1, 0.1], [1.0, 2.0, 4.0])  # their mean is not 0.1
     with pytest.raises(UndefinedScoreError, match="too few"):
         reliability([1.0, 2.0], [1.0, 2.0])
     with pytest.raises(InvalidParameterError, match="do not match"):

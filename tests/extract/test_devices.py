@@ -14,7 +14,7 @@ from toy_texts import character_model, texts
 
 from repscape.data.load_data import load_data
 from repscape.errors import InvalidParameterError
-from repscape.extract.devices import chosen_devices
+from repscape.extract.devices import chosen_devices, windows_under_way
 from repscape.extract.extract import extract
 from repscape.store import Store
 
@@ -84,6 +84,15 @@ def test_a_worker_that_dies_or_fails_ends_the_run_and_leaves_no_process(
     assert multiprocessing.active_children() == []
     assert len(list(tmp_path.rglob("shard-*.safetensors"))) >= 1
     assert store.keys("representation") == []
+
+
+def test_all_that_a_kill_can_cost_is_a_shard_of_each_process():
+    for workers in range(1, 9):
+        for windows in range(1, 65):
+            handed_in = windows - 1  # into the shard that is not full yet
+            out = windows_under_way(workers, windows)
+            assert handed_in + out <= workers * windows
+            assert out == (2 * workers if workers > 1 and windows >= 4 else workers)
 
 
 def test_what_cannot_be_sent_or_named_is_refused():

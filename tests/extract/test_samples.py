@@ -270,7 +270,7 @@ def test_a_sample_that_does_not_fit_by_itself_is_an_error():
     model.module.most = 0
     with pytest.raises(torch.OutOfMemoryError) as error:
         extract(model, load_data(texts(5)), "embed")
-    assert "in the batch of 1" in error.value.__notes__[0]
+    assert "at sample 't0'" in error.value.__notes__[0]
 
 
 # ---------------------------------------------------------------- windows

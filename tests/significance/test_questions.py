@@ -91,6 +91,8 @@ def test_bad_input() -> None:
     a, b, c = triple(np.random.default_rng(5), 1.0, 1.0)
     with pytest.raises(SampleMismatchError, match=r"c \(59 samples\)"):
         closer(a, b, c[:59])
+    with pytest.raises(InvalidParameterError, match=r"confidence=2: it lies between 0 and 1"):
+        closer(a, b, c, confidence=2)
     with pytest.raises(InvalidParameterError, match="sizes holds 99, but there are 60"):
         dependence_on_n(a, b, sizes=[20, 99])
     with pytest.raises(TooFewSamplesError, match="sizes holds 8"):

@@ -121,6 +121,18 @@ def test_an_export_of_other_length_has_null_scores_with_the_reason(done) -> None
     assert pair["reason"].str.contains(f"{N - 5}").all()
 
 
+def test_how_many_scores_an_export_of_other_length_lacks_is_said_once_for_each_data_set(
+    done,
+) -> None:
+    measures, others = 11, 4
+    lines = done[0].outputs.unscored
+    for data, line in zip(("winogrande", "openai-humaneval"), lines, strict=True):
+        lacking, all_rows = measures * others, measures * others * (others + 1) // 2
+        assert line.startswith(f"{lacking} of {all_rows} rows of scores on {data} have no value: ")
+        assert f"{N - 5}" in line
+        assert line.endswith("; all are in tables/scores")
+
+
 def test_the_correlation_between_the_data_sets(done) -> None:
     table = published(done[1], "data_agreement")
     rows = table[table["measure"] == "procrustes[score=distance,center=false]@1"]

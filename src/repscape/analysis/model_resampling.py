@@ -8,16 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, permutations
+from itertools import permutations
 from math import factorial
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from repscape.analysis.groupings import count_groupings, groupings
-from repscape.analysis.matrices import ScoreMatrix
+from repscape.analysis.model_matrices import (
+    Matrix,
+    Scores,
+    checked_matrices,
+    kind_of,
+    usable_pairs,
+)
+from repscape.analysis.noise_ceiling import varies
 from repscape.compute.seeds import checked_count, checked_seed
 from repscape.errors import (
     InvalidParameterError,
@@ -25,15 +32,14 @@ from repscape.errors import (
     UndefinedScoreError,
     did_you_mean,
 )
+from repscape.significance.asked import check_confidence
 
-Matrix: TypeAlias = NDArray[np.float64]
-Scores: TypeAlias = "ScoreMatrix | ArrayLike"
-"""Scores of models × models: `analysis.matrices.square_matrix` of a table, or an array."""
 Statistic: TypeAlias = Callable[[Sequence[Matrix], NDArray[np.bool_]], float]
 """A number from matrices of models × models, on the pairs that the mask (M × M) allows."""
 Compare: TypeAlias = Literal["pearson", "spearman"]
 
-FEWEST_MODELS = 4
+_PERFECT = 1.0 - 1e-12
+"""A correlation of this size is one of two different scores, but for rounding."""
 _COUNTED = 12  # more models have more orders than anybody asks for
 
 
@@ -113,7 +119,12 @@ class Consistency:
 
 
 def mean_score(matrices: Sequence[Matrix], pairs: NDArray[np.bool_]) -> float:
-    """The statistic "mean over pairs of models", of one matrix or the mean over several."""
+    """The statistic "mean over pairs of models", of one matrix or the mean over several.
+
+    NaN where there is no pair.
+    """
+    if not pairs.any():
+        return float("nan")
     return float(np.mean([matrix[pairs].mean() for matrix in matrices]))
 
 
@@ -151,6 +162,8 @@ def model_bootstrap(
     ------
     TooFewSamplesError
         Fewer than 4 models, or fewer than 2 data sets to resample.
+    UndefinedScoreError
+        The scores do not vary, or too few resamples have a value.
     InvalidParameterError
         Matrices that are not square, symmetric and of one size, or whose models differ; a
         distance where a similarity is expected beside another, or the reverse.
@@ -161,14 +174,15 @@ def model_bootstrap(
     "Statistical inference on representational geometries" (two-factor bootstrap); Snijders and
     Borgatti 1999, "Non-parametric standard errors and tests for network statistics".
     """
-    checked = _checked(matrices)
+    checked = checked_matrices(matrices)
     models = len(checked[0])
     if data_sets and len(checked) < 2:
         raise TooFewSamplesError("one data set cannot be resampled: give the matrices of several")
     checked_count("resamples", resamples)
+    check_confidence(confidence)
     rng = np.random.default_rng(checked_seed(seed))
-    usable = _usable_pairs(checked)
-    value = statistic(checked, np.triu(usable, 1))
+    usable = usable_pairs(checked)
+    value = _defined(statistic(checked, np.triu(usable, 1)))
     found = []
     for _ in range(resamples):
         drawn = rng.integers(0, models, models)
@@ -190,15 +204,21 @@ def _student(
     from scipy.stats import t
 
     kept = resampled[np.isfinite(resampled)]
-    scaled, centre = kept, value
+    centre = value
     if fisher:
-        if not abs(value) < 1.0:
+        if not abs(value) < _PERFECT:
             raise UndefinedScoreError(
                 f"the correlation of all models is {value:g}, so Fisher's scale has no interval"
             )
         # Few models can agree perfectly in a resample, which has no place on the scale.
-        kept = kept[np.abs(kept) < 1.0]
-        scaled, centre = np.arctanh(kept), float(np.arctanh(value))
+        kept = kept[np.abs(kept) < _PERFECT]
+        centre = float(np.arctanh(value))
+    if len(kept) < 2:
+        raise UndefinedScoreError(
+            f"{len(kept)} of {len(resampled)} resamples of the models have a value, so there is no "
+            "interval: use more models, or more resamples"
+        )
+    scaled = np.arctanh(kept) if fisher else kept
     error = float(scaled.std(ddof=1)) * float(np.sqrt(units / (units - 1)))
     reach = float(t.ppf(0.5 + confidence / 2.0, units - 1)) * error
     low, high = centre - reach, centre + reach
@@ -232,17 +252,22 @@ def mantel(
     alternative : "greater" or "two-sided"
         Two-sided compares absolute values.
 
+    Raises
+    ------
+    UndefinedScoreError
+        The scores of a matrix do not vary, so they correlate with nothing.
+
     References
     ----------
     Mantel 1967, "The detection of disease clustering and a generalized regression approach";
     Krackhardt 1988, "Predicting with networks" (QAP).
     """
-    a, b = _checked([first, second])
+    a, b = checked_matrices([first, second])
     statistic = Consistency(compare)
 
     def correlation(order: NDArray[np.int64]) -> float:
         moved = b[np.ix_(order, order)]
-        return statistic([a, moved], np.triu(_usable_pairs([a, moved]), 1))
+        return statistic([a, moved], np.triu(usable_pairs([a, moved]), 1))
 
     return _permute_models(correlation, len(a), n_permutations, seed, alternative)
 
@@ -271,13 +296,13 @@ def groups_differ(
     kind : "similarity" or "distance", optional
         Of an array; a ScoreMatrix knows. By default similarity.
     """
-    [values] = _checked([matrix])
+    [values] = checked_matrices([matrix])
     labels = pd.factorize(pd.Series(list(groups)))[0]
     if len(labels) != len(values):
         raise InvalidParameterError(f"{len(labels)} groups were given for {len(values)} models")
     checked_seed(seed)
-    sign = -1.0 if _kind(matrix, kind) == "distance" else 1.0
-    usable = np.triu(_usable_pairs([values]), 1)
+    sign = -1.0 if kind_of(matrix, kind) == "distance" else 1.0
+    usable = np.triu(usable_pairs([values]), 1)
 
     def difference(order: NDArray[np.int64]) -> float:
         moved = labels[order]
@@ -338,32 +363,44 @@ def _permute_models(
     if alternative not in ("greater", "two-sided"):
         raise InvalidParameterError(f"alternative={alternative!r}: write 'greater' or 'two-sided'")
     checked_count("n_permutations", n_permutations)
-    value = statistic(np.arange(models))
     rng = np.random.default_rng(checked_seed(seed))
+    value = _defined(statistic(np.arange(models)))
     every = models <= _COUNTED and factorial(models) <= n_permutations
     if every:
         drawn = np.array(list(permutations(range(models))))
     else:
         drawn = np.array([rng.permutation(models) for _ in range(n_permutations)])
     null = np.array([statistic(order) for order in drawn])
-    null = null[np.isfinite(null)] if every else null
+    null = null[np.isfinite(null)]
     found, observed = (null, value) if alternative == "greater" else (np.abs(null), abs(value))
     exceed = int((found >= observed - 1e-12 * max(1.0, abs(observed))).sum())
     return PermutationTest(
         value,
-        exceed / len(null) if every else (1 + exceed) / (1 + n_permutations),
+        exceed / len(null) if every else (1 + exceed) / (1 + len(null)),
         float(null.mean()),
         float(null.std(ddof=1)) if len(null) > 1 else float("nan"),
         alternative,
-        len(null) - 1 if every else n_permutations,
+        len(null) - 1 if every else len(null),
         models,
-        1.0 / (len(null) if every else 1 + n_permutations),
+        1.0 / (len(null) if every else 1 + len(null)),
     )
+
+
+def _defined(value: float) -> float:
+    """The statistic of the models as they are, if it has a value."""
+    if not np.isfinite(value):
+        raise UndefinedScoreError(
+            f"the statistic of the models as they are is {value}: there are too few scores of "
+            "pairs of models that no matrix lacks, or they do not vary"
+        )
+    return value
 
 
 def _correlation(first: Matrix, second: Matrix, compare: Compare) -> float:
     if compare == "spearman":
         return _correlation(_ranks(first), _ranks(second), "pearson")
+    if not (varies(first) and varies(second)):
+        return float("nan")
     a, b = first - first.mean(), second - second.mean()
     scale = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / scale if scale > 0 else float("nan")
@@ -371,64 +408,3 @@ def _correlation(first: Matrix, second: Matrix, compare: Compare) -> float:
 
 def _ranks(values: Matrix) -> Matrix:
     return np.asarray(pd.Series(values).rank(), dtype=float)
-
-
-def _kind(matrix: Scores, said: str | None) -> str:
-    known = matrix.kind if isinstance(matrix, ScoreMatrix) else None
-    if known is not None and said not in (None, known):
-        raise InvalidParameterError(f"kind={said!r}, but the scores are of kind {known!r}")
-    if said not in (None, "similarity", "distance"):
-        raise InvalidParameterError(f"kind={said!r}: write 'similarity' or 'distance'")
-    return known or said or "similarity"
-
-
-def _checked(given: Sequence[Scores]) -> list[Matrix]:
-    """The matrices as arrays, of the same models and of one kind."""
-    _check_labelled([matrix for matrix in given if isinstance(matrix, ScoreMatrix)])
-    arrays = [
-        _square(matrix.values.to_numpy() if isinstance(matrix, ScoreMatrix) else matrix)
-        for matrix in given
-    ]
-    for one, other in pairwise(arrays):
-        if one.shape != other.shape:
-            raise InvalidParameterError(
-                f"the matrices are of {len(one)} and {len(other)} models: keep the shared ones"
-            )
-    if not arrays or len(arrays[0]) < FEWEST_MODELS:
-        count = len(arrays[0]) if arrays else 0
-        raise TooFewSamplesError(
-            f"{count} models are too few to resample: at least {FEWEST_MODELS} are needed"
-        )
-    return arrays
-
-
-def _check_labelled(matrices: Sequence[ScoreMatrix]) -> None:
-    for one, other in pairwise(matrices):
-        if one.kind != other.kind:
-            raise InvalidParameterError(
-                f"{other.measure} is a {other.kind} where a {one.kind} is expected, beside "
-                f"{one.measure}: agreement would come out negative; compare measures of one kind"
-            )
-        if one.labels != other.labels:
-            raise InvalidParameterError(
-                f"the matrices are of different models, or of another order: {one.labels} and "
-                f"{other.labels}; use ScoreMatrix.select with the shared ones"
-            )
-
-
-def _square(matrix: ArrayLike) -> Matrix:
-    values = np.asarray(matrix, dtype=float)
-    if values.ndim != 2 or values.shape[0] != values.shape[1]:
-        raise InvalidParameterError(
-            f"a matrix of scores is models × models, but the shape given is {values.shape}"
-        )
-    if not np.allclose(values, values.T, equal_nan=True):
-        raise InvalidParameterError(
-            "a matrix of scores must be symmetric here: average the two directions first"
-        )
-    return values
-
-
-def _usable_pairs(matrices: Sequence[Matrix]) -> NDArray[np.bool_]:
-    usable: NDArray[np.bool_] = np.logical_and.reduce([np.isfinite(m) for m in matrices])
-    return usable

@@ -89,6 +89,11 @@ def disattenuated_correlation(
     return _correlation(a, b) / float(np.sqrt(reliability_first * reliability_second))
 
 
+def varies(scores: Vector) -> bool:
+    """Whether some scores differ; equal ones less their mean may leave rounding, not zeros."""
+    return len(scores) > 1 and bool(scores.max() > scores.min())
+
+
 def _vectors(first: ArrayLike, second: ArrayLike) -> tuple[Vector, Vector]:
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if a.shape != b.shape:
@@ -103,8 +108,9 @@ def _vectors(first: ArrayLike, second: ArrayLike) -> tuple[Vector, Vector]:
 def _correlation(a: Vector, b: Vector) -> float:
     if len(a) < 3:
         raise UndefinedScoreError(f"{len(a)} scores are too few for a correlation")
+    different = varies(a) and varies(b)
     a, b = a - a.mean(), b - b.mean()
     scale = float(np.sqrt((a @ a) * (b @ b)))
-    if scale == 0.0:
+    if not different or scale == 0.0:
         raise UndefinedScoreError("the scores do not vary, so they correlate with nothing")
     return float(a @ b) / scale

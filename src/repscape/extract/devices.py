@@ -4,6 +4,10 @@ This process reads and prepares the samples and writes the rows; each worker hol
 the module on its device and computes one window after another. Windows are handed out in turn
 and taken back in order. Nothing is written or read but through pipes to processes that were
 started here.
+
+What is computed but not yet in a full shard is lost by a kill. So a worker is given its next
+window before its last one was taken back only where shards are made of many windows: then all
+that is under way, with the shard that is being filled, is at most one shard for each worker.
 """
 
 from __future__ import annotations
@@ -16,23 +20,27 @@ import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import torch
 
 from repscape.errors import InvalidParameterError
 from repscape.extract.calls import CallRecorder
+from repscape.extract.failures import raise_failing
 from repscape.extract.forward import Forward, RowsOf, Wanted, free_memory, is_out_of_memory
 from repscape.extract.layers import Selection
 from repscape.extract.pooling import get_poolings
-from repscape.extract.runners import Ahead, Computed, Plan, completed
+from repscape.extract.runners import Ahead, Computed, Plan, Waiting, completed, ready
 from repscape.extract.state import evaluating, usable_device
-from repscape.extract.windows import Prepared, Window
+from repscape.extract.windows import Pass, Prepared, Window, passes
 
-_PER_WORKER = 2
+_QUEUED = 2
+_WINDOWS_TO_QUEUE = 4
 _SECONDS_TO_END = 10.0
 
 
@@ -84,30 +92,33 @@ class DevicesRunner:
     ) -> Iterator[Computed]:
         """See `runners.Runner.run`."""
         jobs: deque[_Job] = deque()
+        coming = self._ahead.windows(windows, done, len(self._workers))
+        most = windows_under_way(len(self._workers), plan.windows_in_shard)
         size = plan.batch_samples()
-        for window, prepared in self._ahead.windows(windows, done, len(self._workers)):
+        for window, prepared in coming:
             job = _Job(window, prepared)
             if prepared is not None:
                 self._send(job, size)
             jobs.append(job)
-            if len(jobs) >= _PER_WORKER * len(self._workers):
-                yield self._take(jobs.popleft(), plan)
+            if len(jobs) >= most:
+                yield self._take(jobs, plan, coming)
                 size = plan.batch_samples()
         while jobs:
-            yield self._take(jobs.popleft(), plan)
+            yield self._take(jobs, plan, coming)
 
     def _send(self, job: _Job, size: int) -> None:
         assert job.prepared is not None
-        passes = list(job.prepared.result().passes(size))
         job.size, job.ticket = size, self._sent
         self._sent += 1
-        self._worker(job).send((job.ticket, passes, len(job.window)))
+        batches = list(passes(job.prepared.result(), size))
+        self._worker(job).send((job.ticket, batches, len(job.window)))
 
     def _worker(self, job: _Job) -> _Worker:
         return self._workers[job.ticket % len(self._workers)]
 
-    def _take(self, job: _Job, plan: Plan) -> Computed:
-        """The rows of a window, made in the batches that the plan has for it."""
+    def _take(self, jobs: deque[_Job], plan: Plan, rest: Waiting) -> Computed:
+        """The rows of the first window, made in the batches that the plan has for it."""
+        job = jobs.popleft()
         if job.prepared is None:
             return job.window, None
         while True:
@@ -118,9 +129,35 @@ class DevicesRunner:
             reply = self._worker(job).reply(job.ticket)
             if not isinstance(reply, Exception):
                 return completed(job.window, job.prepared.result()), reply
-            if size == 1 or not is_out_of_memory(reply):
+            is_short = is_out_of_memory(reply)
+            if plan.takes_any is not None and not is_short:
+                out = [(each.window, each.prepared) for each in (job, *jobs)]
+                windows = ready(chain(out, rest))
+                raise_failing(windows, plan.shard_rows, size, self._run, plan.takes_any)
+            if size == 1 or not is_short:
                 raise reply
             plan.shrink(min(size, len(job.window)))
+
+    def _run(self, batch: Pass) -> None:
+        """Let one worker run one pass by itself; raises what it raises."""
+        ticket, self._sent = self._sent, self._sent + 1
+        alone = replace(batch, places=np.arange(len(batch)))
+        self._workers[0].send((ticket, [alone], len(batch)))
+        if isinstance(reply := self._workers[0].reply(ticket), Exception):
+            raise reply
+
+
+def windows_under_way(workers: int, windows_in_shard: int) -> int:
+    """How many windows may be out at once, so that a kill costs at most a shard of each worker.
+
+    Of w windows in a shard, up to w - 1 are handed in but not stored yet. With two more for each
+    of k ≥ 2 workers these are at most k·w if w ≥ 4; with one more for each they always are.
+
+    >>> windows_under_way(2, 4), windows_under_way(2, 1), windows_under_way(1, 64)
+    (4, 2, 1)
+    """
+    queue = workers > 1 and windows_in_shard >= _WINDOWS_TO_QUEUE
+    return workers * (_QUEUED if queue else 1)
 
 
 class _Worker:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from repscape.errors import InvalidParameterError, ModelFailedError, SampleError
 from repscape.extract.calls import CallRecorder
 from repscape.extract.devices import DevicesRunner, Replica, chosen_devices, packed, several_devices
 from repscape.extract.forward import Forward, Wanted
-from repscape.extract.loop import Extraction, MakeRunner, Progress
+from repscape.extract.loop import Carried, Extraction, MakeRunner, Progress
 from repscape.extract.pooling import Pooling, get_poolings
 from repscape.extract.revision import digest_of_weights
 from repscape.extract.runners import Runner
@@ -28,6 +27,7 @@ from repscape.extract.setup import (
     open_model,
     set_up,
 )
+from repscape.extract.skipping import extract_without_bad
 from repscape.extract.source import Source
 from repscape.extract.state import usable_device
 from repscape.representation import Representation
@@ -104,10 +104,12 @@ def extract(
     workers : int, optional
         Threads that read and prepare samples ahead of the model.
     on_error : {"stop", "skip"}
-        What happens if a sample of a data source cannot be read or prepared. `"stop"` raises
-        `SampleError` at once; shards that are full stay. `"skip"` reads all samples once
-        beforehand and leaves the bad ones out: their ids and reasons are recorded under
-        `skipped` beside what is stored, and `split`, and so the key, says which are missing.
+        What happens if a sample of a data source cannot be read or prepared, or the network fails
+        at it or gives values that are not finite. `"stop"` raises at once; shards that are full
+        stay. `"skip"` reads all samples once beforehand, runs those of a batch that fails one by
+        one, and leaves the bad ones out, as if they were not there: their ids and reasons are
+        recorded under `skipped` beside what is stored, and `split`, and so the key, says which
+        are missing. A network that takes no sample is an error all the same.
     output_dtype : {"float32", "float16"}
         In what the rows are kept; a value too large for float16 (65,504) is an error, one nearer
         to 0 than 3e-8 becomes 0.
@@ -203,31 +205,53 @@ def extract(
         )
         make_runner = _on(spread, setup, poolings, allow_non_finite) if spread else None
         recorder = stack.enter_context(CallRecorder(setup.module, setup.selection))
-        extraction = Extraction(
-            Forward(recorder, poolings, setup.device, allow_non_finite),
-            setup.selection,
-            {one.name: replace(setup.source, pooling=one.name) for one in poolings},
-            setup.feed,
-            store,
-            shard_rows,
-            kept,
-            make_runner=make_runner,
-            beside={
-                "device": ",".join(spread) if spread else str(setup.device or "cpu"),
-                **({"skipped": dict(setup.skipped)} if setup.skipped else {}),
-            },
-        )
-        try:
-            found = extraction.run(progress)
-        except SampleError as problem:
-            mend = "on_error='skip' (--on-error skip) leaves such samples out"
-            raise SampleError(f"{problem}; {mend}") from problem
-        except ModelFailedError as problem:
-            about = f"{setup.source.model} on {setup.source.data or 'these batches'}"
-            raise ModelFailedError(f"{about}: {problem}") from problem
+        forward = Forward(recorder, poolings, setup.device, allow_non_finite)
+        where_run = ",".join(spread) if spread else str(setup.device or "cpu")
+
+        asked = {
+            "layers": sorted(pattern.text for pattern in setup.selection.patterns),
+            "poolings": [one.name for one in poolings],
+            "allow_non_finite": allow_non_finite,
+        }
+
+        def make(one: Setup, carried: Carried) -> Extraction:
+            listed = {"skipped": dict(one.skipped)} if one.skipped else {}
+            return Extraction(
+                forward,
+                one.selection,
+                {pooling.name: one.pooled(pooling.name) for pooling in poolings},
+                one.feed,
+                store,
+                shard_rows,
+                kept,
+                {"device": where_run, **listed},
+                make_runner,
+                on_error == "skip",
+                carried,
+            )
+
+        with _said_of(setup.source):
+            if on_error == "skip":
+                found = extract_without_bad(setup, asked, store, make, progress)
+            else:
+                found = make(setup, Carried()).run(progress)
     if isinstance(pooling, str):
         return {layer: rep for (layer, _), rep in found.items()}
     return {f"{layer}[{one}]": rep for (layer, one), rep in found.items()}
+
+
+@contextmanager
+def _said_of(source: Source) -> Iterator[None]:
+    """Let errors about samples say how to leave them out, and those of the model whose they are."""
+    mend = "on_error='skip' (--on-error skip) leaves such samples out"
+    try:
+        yield
+    except SampleError as problem:
+        raise SampleError(f"{problem}; {mend}") from problem
+    except ModelFailedError as problem:
+        about = f"{source.model} on {source.data or 'these batches'}"
+        rest = "" if source.data is None else f"; {mend}"
+        raise ModelFailedError(f"{about}: {problem}{rest}") from problem
 
 
 def _opened(store: Store | str | Path | None) -> Store | None:

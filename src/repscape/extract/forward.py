@@ -18,7 +18,7 @@ from repscape.extract.pooling import Pooling
 from repscape.extract.rows import RowCollector, Rows, RowSpec, check_rows
 from repscape.extract.state import isolated_forward, to_device
 from repscape.extract.trace import Trace, dtype_name
-from repscape.extract.windows import Pass, Prepared, in_order
+from repscape.extract.windows import Pass, Prepared, in_order, passes
 
 Site: TypeAlias = tuple[Call, str]
 RowsOf: TypeAlias = dict[Site, Rows]
@@ -77,7 +77,7 @@ class Forward:
 
     def window(self, prepared: Prepared, samples: int, size: int, wanted: Wanted) -> RowsOf:
         """Run all passes of a window of `samples`, in batches of at most `size`."""
-        return self.passes(prepared.passes(size), samples, wanted)
+        return self.passes(passes(prepared, size), samples, wanted)
 
     def passes(self, batches: Iterable[Pass], samples: int, wanted: Wanted) -> RowsOf:
         """Run the passes of a window of `samples`; the rows are in the order of the data."""
@@ -95,6 +95,8 @@ class Forward:
                 yield to_device(batch.inputs, self.device)
         except Exception as problem:
             where = f"in the batch of {len(batch)} that begins with sample {batch.ids[0].item()!r}"
+            if len(batch) == 1:
+                where = f"at sample {batch.ids[0].item()!r}"
             if _is_of_torch(problem):
                 raise ModelFailedError(
                     f"{where}, with {_shapes(batch.inputs)}: {problem} (do the samples have the "

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from repscape.errors import InvalidRepresentationError, NonFiniteError
+from repscape.extract.failures import Run, raise_failing_first, takes_any
 from repscape.extract.forward import Forward, RowsOf, Site, Wanted, is_out_of_memory
 from repscape.extract.layers import Selection
 from repscape.extract.rows import Rows, RowSpec
@@ -81,8 +82,34 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Carried:
+    """What an earlier pass made, over data that begin with the same samples.
+
+    Attributes
+    ----------
+    sources : mapping of pooling to Source
+        Under which keys it is in the store, if there is one.
+    until : str or int
+        The first sample that is no longer the same, or in the same batch.
+    chunks : mapping of (layer, pooling) to list of Chunk
+        What is in memory, if there is no store.
+    samples : int
+        How many samples are in memory.
+    """
+
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    until: Any = None
+    chunks: Mapping[tuple[str, str], list[Chunk]] = field(default_factory=dict)
+    samples: int = 0
+
+
+@dataclass(frozen=True)
 class Extraction:
-    """One pass over the data for all wanted layers of one module."""
+    """One pass over the data for all wanted layers of one module.
+
+    With `finds_failing`, `run` raises `FailingSamplesError` for samples at which the network
+    fails; the next extraction, without them, begins with what this one made, `carried` over.
+    """
 
     forward: Forward
     selection: Selection
@@ -93,6 +120,9 @@ class Extraction:
     kept: str | None = None
     beside: Mapping[str, Any] = field(default_factory=dict)
     make_runner: MakeRunner | None = None
+    finds_failing: bool = False
+    carried: Carried = field(default_factory=Carried)
+    in_memory: dict[tuple[str, str], list[Chunk]] = field(default_factory=dict)
 
     def run(self, progress: Progress | None) -> dict[tuple[str, str], Representation]:
         """Consume the feed; return the representations by (name of the call, pooling)."""
@@ -114,7 +144,8 @@ class Extraction:
                 )
                 if rows and not self.feed.is_repeatable:
                     self.forward.check(first, rows, wanted)
-                self._extract(group, wanted, {} if self.feed.is_repeatable else rows, progress)
+                learned = {} if self.feed.is_repeatable else rows
+                self._extract(group, wanted, learned, progress)
             return {(x.name, x.site[1]): x.sink.finish(shared) for x in layers}
 
     @contextmanager
@@ -139,13 +170,15 @@ class Extraction:
         """Run the windows; rows that were `learned` are those of the first."""
         missing = [layer for layer in layers if not layer.is_stored]
         done = min((layer.sink.samples_done for layer in missing), default=math.inf)
-        plan = JointPlan(self.feed, [layer.sink for layer in missing])
+        sinks = [layer.sink for layer in missing]
+        works = self._takes_any if self.finds_failing else None
+        plan = JointPlan(self.feed, sinks, self.shard_rows, works)
         runner = (
             LocalRunner(self.forward, wanted)
             if self.make_runner is None or not missing
             else self.make_runner(wanted)
         )
-        windows = self.feed.windows(plan.first, plan.shard_rows or self.shard_rows)
+        windows = self.feed.windows(plan.first, plan.shard_rows)
         if progress is not None and self.feed.is_repeatable:
             progress(0, self.feed.total)  # so that a bar knows its length from the start
         with runner:
@@ -173,10 +206,18 @@ class Extraction:
         try:
             return self.forward.learn(first)
         except Exception as problem:
+            if self.finds_failing and not is_out_of_memory(problem):
+                raise_failing_first(self._windows(), len(first), self.forward.learn)
             smaller = self.feed.first_pass(1) if self.feed.is_repeatable else None
             if smaller is None or not is_out_of_memory(problem):
                 raise
         return self.forward.learn(smaller)
+
+    def _windows(self) -> Iterator[Window]:
+        return self.feed.windows(self.feed.plan(), self.shard_rows)
+
+    def _takes_any(self, run: Run) -> bool:
+        return takes_any(self._windows(), run)
 
     def _open(
         self, trace: Trace, first: Pass, shared: SharedColumns, stack: ExitStack
@@ -195,13 +236,25 @@ class Extraction:
     ) -> Sink:
         origin, recipe = source.origin(name), source.recipe(name)
         if self.store is None:
-            return MemorySink(origin)
+            chunks = self.carried.chunks.get((name, source.pooling), [])
+            self.in_memory[name, source.pooling] = chunks
+            return MemorySink(origin, chunks, self.carried.samples)
         if self.store.has(recipe.key):
             stored = self.store.load_representation(recipe.key, shared.known)
             shards = len(self.store.manifest(recipe.key).files)
             return StoredSink(shared.add(stored), origin, spec.numbered, shards)
+        return self._storing(self.store, name, source, spec, stack)
+
+    def _storing(
+        self, store: Store, name: str, source: Source, spec: RowSpec, stack: ExitStack
+    ) -> StoringSink:
+        origin, recipe = source.origin(name), source.recipe(name)
         plan = self.feed.plan()
-        writer = self.store.representation_writer(
+        if source.pooling in self.carried.sources:
+            earlier = self.carried.sources[source.pooling].recipe(name)
+            until = f"{self.carried.until}/0" if spec.numbered else self.carried.until
+            store.carry_over(earlier, recipe, until)
+        writer = store.representation_writer(
             recipe, origin, self.shard_rows, plan=plan, beside=self.beside
         )
         sink = StoringSink(stack.enter_context(writer), origin, recipe.key, spec)
@@ -217,13 +270,22 @@ class JointPlan:
     (a run was killed while it recorded a back-off), the smallest batches hold for all.
     """
 
-    def __init__(self, feed: Feed, sinks: Sequence[Sink]) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        sinks: Sequence[Sink],
+        shard_rows: int,
+        works: Callable[[Run], bool] | None,
+    ) -> None:
+        self.takes_any = works
         self._sinks = [sink for sink in sinks if isinstance(sink, StoringSink)]
         self._own = feed.plan()
         self.can_shrink = feed.is_repeatable
         begun = [sink for sink in self._sinks if sink.is_begun] or self._sinks
         self.first: Mapping[str, Any] = begun[0].plan if begun else self._own
-        self.shard_rows = begun[0].shard_rows if begun else None
+        self.shard_rows = begun[0].shard_rows if begun else shard_rows
+        window = int(self.first.get("window_samples", self.first["batch_samples"]))
+        self.windows_in_shard = max(1, self.shard_rows // max(1, window))
 
     def batch_samples(self) -> int:
         """The samples of a batch from the next row on."""

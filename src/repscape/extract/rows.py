@@ -222,6 +222,6 @@ def check_rows(
         sample = int(np.searchsorted(counts.cumsum(), row, side="right"))
         raise NonFiniteError(
             f"layer {name!r} gives {values[row, column]} for sample "
-            f"{ids[sample].item()!r} (feature {column}): mend the model or "
-            "the sample, or keep such values with allow_non_finite=True"
+            f"{ids[sample].item()!r} (feature {column}): mend the model or the sample, leave it "
+            "out with on_error='skip', or keep such values with allow_non_finite=True"
         )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from types import TracebackType
 from typing import Protocol, TypeAlias
 
+from repscape.extract.failures import Run, raise_failing
 from repscape.extract.forward import Forward, RowsOf, Wanted, free_memory, is_out_of_memory
-from repscape.extract.windows import Prepared, Window
+from repscape.extract.windows import Pass, Prepared, Window
 
 Computed: TypeAlias = tuple[Window, RowsOf | None]
+Waiting: TypeAlias = Iterator[tuple[Window, Future[Prepared] | None]]
 _AHEAD = 2
 
 
@@ -19,6 +22,10 @@ class Plan(Protocol):
     """How samples are put into batches; see `loop.JointPlan`."""
 
     can_shrink: bool
+    shard_rows: int
+    windows_in_shard: int
+    takes_any: Callable[[Run], bool] | None
+    """Whether the network takes any sample, if those at which it fails are to be found."""
 
     def batch_samples(self) -> int:
         """The samples of a batch from the next row on."""
@@ -48,6 +55,9 @@ class Runner(Protocol):
 
         Each window must be dealt with before the next is asked for, since the plan is read
         for the rows that come next. `learned` are rows of the first window, known already.
+
+        Raises `FailingSamplesError` where the network fails at some samples, if the plan says
+        that they are to be found.
         """
 
 
@@ -75,25 +85,33 @@ class LocalRunner:
     ) -> Iterator[Computed]:
         """See `Runner.run`."""
         ahead = _AHEAD if plan.can_shrink else 0
-        for window, prepared in self._ahead.windows(windows, done, ahead):
+        coming = self._ahead.windows(windows, done, ahead)
+        for window, prepared in coming:
             if prepared is None:
                 yield window, None
             elif learned and window.start == 0:
                 yield window, learned
             else:
-                ready = prepared.result()
-                yield completed(window, ready), self._compute(window, ready, plan)
+                samples = prepared.result()
+                yield completed(window, samples), self._compute(window, samples, plan, coming)
 
-    def _compute(self, window: Window, prepared: Prepared, plan: Plan) -> RowsOf:
+    def _compute(self, window: Window, prepared: Prepared, plan: Plan, rest: Waiting) -> RowsOf:
         size = plan.batch_samples()
         while True:
             try:
                 return self._forward.window(prepared, len(window), size, self._wanted)
             except Exception as problem:
-                if not plan.can_shrink or size == 1 or not is_out_of_memory(problem):
+                is_short = is_out_of_memory(problem)
+                if plan.takes_any is not None and not is_short:
+                    windows = chain([(window, prepared)], ready(rest))
+                    raise_failing(windows, plan.shard_rows, size, self._follow, plan.takes_any)
+                if not plan.can_shrink or size == 1 or not is_short:
                     raise
             free_memory()
             size = plan.shrink(min(size, len(window)))
+
+    def _follow(self, batch: Pass) -> object:
+        return self._forward.follow(batch, self._wanted)
 
 
 class Ahead:
@@ -106,9 +124,7 @@ class Ahead:
         """Let go of the thread; what it has not begun is not prepared."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def windows(
-        self, windows: Iterator[Window], done: float, count: int
-    ) -> Iterator[tuple[Window, Future[Prepared] | None]]:
+    def windows(self, windows: Iterator[Window], done: float, count: int) -> Waiting:
         """Yield the windows, with `count` of those that follow being prepared already.
 
         Windows up to sample `done` are not prepared.
@@ -120,6 +136,11 @@ class Ahead:
             if len(waiting) > count:
                 yield waiting.popleft()
         yield from waiting
+
+
+def ready(waiting: Waiting) -> Iterator[tuple[Window, Prepared]]:
+    """The windows that are to be computed, as soon as each is prepared."""
+    return ((window, future.result()) for window, future in waiting if future is not None)
 
 
 def completed(window: Window, prepared: Prepared) -> Window:

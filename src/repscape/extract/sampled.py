@@ -67,7 +67,7 @@ class SampleFeed:
     def first_pass(self, few: int = 3) -> Pass | None:
         """The first few samples; three are enough to tell their axis from others."""
         few = min(few, len(self.source), self.batch_samples)
-        return next(iter(self._prepare(0, few).passes(few)))
+        return next(windows.passes(self._prepare(0, few), few))
 
     def windows(self, plan: Mapping[str, Any], shard_rows: int) -> Iterator[Window]:
         """Windows that end where a shard of one row for each sample ends, or before."""
@@ -106,17 +106,19 @@ class PreparedSamples:
             return {}
         return {TRUNCATED: np.asarray([sample.truncated for sample in self.samples], np.bool_)}
 
-    def passes(self, size: int) -> Iterator[Pass]:
+    def places(self, size: int) -> Iterator[npt.NDArray[np.int64]]:
         """Batches of at most `size`, the longest samples first."""
         order = np.arange(len(self.samples))
         if self.sorts:
             lengths = np.asarray([sample.length for sample in self.samples])
             order = np.argsort(-lengths, kind="stable")
-        for first in range(0, len(order), size):
-            places = order[first : first + size]
-            inputs = self.model.collate([self.samples[place] for place in places.tolist()])
-            seed = self.start + int(places[0])
-            yield Pass(places, self.ids[places], inputs.arguments, seed, inputs.marks_of)
+        return (order[first : first + size] for first in range(0, len(order), size))
+
+    def batch(self, places: npt.NDArray[np.int64]) -> Pass:
+        """Put these samples into one batch."""
+        inputs = self.model.collate([self.samples[place] for place in places.tolist()])
+        seed = self.start + int(places[0])
+        return Pass(places, self.ids[places], inputs.arguments, seed, inputs.marks_of)
 
 
 def prepare_sample(model: LoadedModel, source: DataSource, row: int) -> Prepared:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from repscape.data.source import DataSource
-from repscape.errors import InvalidRepresentationError, SampleError
+from repscape.errors import SampleError
 from repscape.extract.models.base import LoadedModel
-from repscape.extract.sampled import prepare_sample
+from repscape.extract.sampled import SampleFeed, prepare_sample
+from repscape.extract.setup import Setup
 from repscape.tasks import Recipe
 
 if TYPE_CHECKING:
@@ -29,29 +30,14 @@ SCREENING_VERSION = 1
 _AT_ONCE = 256
 
 
-def without_bad_samples(
-    model: LoadedModel, source: DataSource, pool: ThreadPoolExecutor, store: Store | None
-) -> tuple[DataSource, Mapping[str, str]]:
-    """Return the samples that can be prepared, and why the others cannot, by their ids.
-
-    The split of what is returned names the samples that were left out, if there are any.
-
-    Raises `InvalidRepresentationError` if no sample is left.
-    """
-    reasons: Mapping[str, str]
+def unusable_samples(setup: Setup, store: Store | None) -> Mapping[str, str]:
+    """Return why some samples of an extraction cannot be prepared, by their ids."""
+    assert setup.model is not None
+    assert setup.data is not None
+    assert isinstance(setup.feed, SampleFeed)
     if store is None:
-        reasons = _screen(model, source, pool)
-    else:
-        reasons = _screened(model, source, pool, store)
-    if not reasons:
-        return source, {}
-    rows = [row for row, identity in enumerate(source.ids.tolist()) if str(identity) not in reasons]
-    if not rows:
-        first = next(iter(reasons.values()))
-        raise InvalidRepresentationError(
-            f"none of the {len(source)} samples of {source.written} can be used; the first: {first}"
-        )
-    return source.without(reasons), reasons
+        return _screen(setup.model, setup.data, setup.feed.pool)
+    return _screened(setup.model, setup.data, setup.feed.pool, store)
 
 
 def _screened(

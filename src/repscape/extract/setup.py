@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
 from repscape.data.load_data import load_data
 from repscape.data.source import DataSource
-from repscape.errors import InvalidParameterError, did_you_mean
+from repscape.errors import InvalidParameterError, InvalidRepresentationError, did_you_mean
 from repscape.extract.batches import Batches
 from repscape.extract.layers import Selection, select_layers
 from repscape.extract.models.base import LoadedModel, load_model
 from repscape.extract.sampled import BATCH_SAMPLES, SampleFeed, default_workers
-from repscape.extract.screening import without_bad_samples
 from repscape.extract.source import Source, weights_dtype
 from repscape.extract.state import device_of, evaluating
 from repscape.extract.windows import CallerFeed, Feed
@@ -47,6 +46,34 @@ class Setup:
     model: LoadedModel | None = None
     data: DataSource | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
+
+    def pooled(self, pooling: str) -> Source:
+        """Where the representations of one pooling come from."""
+        return replace(self.source, pooling=pooling)
+
+    def without(self, skipped: Mapping[str, str]) -> Setup:
+        """The same without some samples, which are listed and named by the split.
+
+        Raises `InvalidRepresentationError` if no sample is left.
+        """
+        if not skipped:
+            return self
+        assert self.data is not None
+        assert isinstance(self.feed, SampleFeed)
+        if len(skipped) == len(self.data):
+            raise InvalidRepresentationError(
+                f"none of the {len(skipped)} samples of {self.data.written} can be used; the "
+                f"first: {next(iter(skipped.values()))}"
+            )
+        data = self.data.without(skipped)
+        split = f"{self.source.split}{data.split.removeprefix(self.data.split)}"
+        return replace(
+            self,
+            feed=replace(self.feed, source=data),
+            source=replace(self.source, split=split),
+            data=data,
+            skipped={str(i): skipped[str(i)] for i in self.data.ids.tolist() if str(i) in skipped},
+        )
 
 
 @dataclass(frozen=True)
@@ -142,9 +169,6 @@ def _set_up_samples(
     workers = options.workers or default_workers()
     pool = stack.enter_context(ThreadPoolExecutor(workers, "repscape-sample"))
     selection = _select(model, layers)
-    skipped: Mapping[str, str] = {}
-    if options.on_error == "skip":
-        data, skipped = without_bad_samples(model, data, pool, options.store)
     about = _about(model) | {
         "data": data.name,
         "data_revision": None if options.store is None else named.data_revision or data.revision,
@@ -154,7 +178,7 @@ def _set_up_samples(
     feed = SampleFeed(model, data, size, pool)
     source = _filled(named, about)
     where = options.device or model.device
-    return Setup(model.module, selection, feed, source, where, model, data, skipped)
+    return Setup(model.module, selection, feed, source, where, model, data)
 
 
 def _select(model: LoadedModel, layers: str | Sequence[str] | None) -> Selection:

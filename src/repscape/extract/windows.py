@@ -61,8 +61,11 @@ class Prepared(Protocol):
     def columns(self) -> Mapping[str, Array]:
         """What became known of each sample when it was prepared (`truncated`)."""
 
-    def passes(self, size: int) -> Iterator[Pass]:
-        """Put the samples into batches of at most `size`."""
+    def places(self, size: int) -> Iterator[npt.NDArray[np.int64]]:
+        """Which samples share a batch of at most `size`."""
+
+    def batch(self, places: npt.NDArray[np.int64]) -> Pass:
+        """Put these samples into one batch."""
 
 
 @dataclass(frozen=True)
@@ -144,14 +147,22 @@ class CallerFeed:
 class _AsGiven:
     """A batch that is what it is, whatever the size asked for."""
 
-    batch: Batch
+    given: Batch
     columns: Mapping[str, Array] = field(default_factory=dict)
 
     def itself(self) -> Prepared:
         return self
 
-    def passes(self, size: int) -> Iterator[Pass]:
-        yield _pass(self.batch)
+    def places(self, size: int) -> Iterator[npt.NDArray[np.int64]]:
+        yield np.arange(len(self.given))
+
+    def batch(self, places: npt.NDArray[np.int64]) -> Pass:
+        return _pass(self.given)
+
+
+def passes(prepared: Prepared, size: int) -> Iterator[Pass]:
+    """Put the samples of a window into batches of at most `size`."""
+    return map(prepared.batch, prepared.places(size))
 
 
 def _pass(batch: Batch) -> Pass:

@@ -39,12 +39,18 @@ def check_asked(
         given += [_shown(name, column) for name, column in columns if column is not None]
         if given:
             raise InvalidParameterError(
-                f"{' and '.join(given)}, but no null was asked for: add null='permutation'"
+                f"{' and '.join(given)} given, but no null was asked for: add null='permutation'"
             )
     if interval is None and confidence != CONFIDENCE:
         raise InvalidParameterError(
             f"confidence={confidence!r}, but no interval was asked for: add interval='jackknife'"
         )
+
+
+def check_confidence(confidence: float) -> None:
+    """Refuse a coverage outside (0, 1)."""
+    if not 0.0 < confidence < 1.0:
+        raise InvalidParameterError(f"confidence={confidence}: it lies between 0 and 1")
 
 
 def _shown(name: str, column: Partition) -> str:

@@ -14,6 +14,7 @@ from repscape.compute.precision import full_precision
 from repscape.compute.seeds import seeded
 from repscape.errors import InvalidParameterError, TooFewSamplesError, did_you_mean
 from repscape.measures.base import Measure
+from repscape.significance.asked import CONFIDENCE, check_confidence
 from repscape.significance.prepared import PartialScores, prepare_state
 
 Method: TypeAlias = Literal["jackknife", "subsampling", "bootstrap"]
@@ -70,7 +71,7 @@ def interval(
     y: torch.Tensor,
     value: float,
     method: str = "jackknife",
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> Interval:
     """The interval of the score `value` of x and y over samples.
@@ -112,17 +113,11 @@ def interval(
     return by(statistic, len(x), value, confidence, seed, needed).within(low, high)
 
 
-def check_confidence(confidence: float) -> None:
-    """Refuse a coverage outside (0, 1)."""
-    if not 0.0 < confidence < 1.0:
-        raise InvalidParameterError(f"confidence={confidence}: it lies between 0 and 1")
-
-
 def jackknife(
     statistic: Statistic,
     n: int,
     value: float,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
     seed: int = 0,
     minimum_n: int = 1,
 ) -> Interval:
@@ -135,7 +130,7 @@ def subsampling(
     statistic: Statistic,
     n: int,
     value: float,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
     seed: int = 0,
     minimum_n: int = 1,
 ) -> Interval:
@@ -176,7 +171,7 @@ def interval_from(
     n: int,
     value: float,
     replicates: Sequence[float],
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
 ) -> Interval:
     """The interval from the score and its values on `kept_rows`."""
     scores = np.array(replicates)

@@ -10,9 +10,9 @@ import torch
 
 from repscape.errors import InvalidParameterError, RepscapeError, did_you_mean
 from repscape.measures.base import Measure, Outcome
+from repscape.significance.asked import check_confidence
 from repscape.significance.intervals import (
     Interval,
-    check_confidence,
     interval_from,
     kept_rows,
 )

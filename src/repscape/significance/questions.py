@@ -18,7 +18,7 @@ from repscape.compute.seeds import checked_count, seeded
 from repscape.errors import InvalidParameterError, TooFewSamplesError
 from repscape.measures.base import Measure, get_measure
 from repscape.representation import RepresentationLike, as_representation
-from repscape.significance.asked import CONFIDENCE, PERMUTATIONS
+from repscape.significance.asked import CONFIDENCE, PERMUTATIONS, check_confidence
 from repscape.significance.intervals import Interval, jackknife
 from repscape.significance.null import ROUNDING, Null, null_of, p_value
 from repscape.significance.permutations import Partition, Permutations, partition
@@ -104,6 +104,7 @@ def closer(
     chosen = get_measure(measure)
     reps = {name: as_representation(x, name) for name, x in (("a", a), ("b", b), ("c", c))}
     check_same_samples(reps)
+    check_confidence(confidence)
     first = reps["a"]
     permutations = Permutations(
         first.n,

@@ -146,6 +146,22 @@ def publish_first(path: Path, content: bytes) -> bool:
     return won
 
 
+def link_or_copy(source: Path, path: Path) -> None:
+    """Give a whole file another name as well, or copy it where there are no hard links.
+
+    It is not flushed, so that many may be followed by one `flush_directory`.
+    """
+    with writing(path):
+        try:
+            path.hardlink_to(source)
+        except FileExistsError:
+            return
+        except OSError as problem:
+            if problem.errno not in NO_HARD_LINKS:
+                raise
+            replace_file(path, source.read_bytes())
+
+
 def _publish_first_by_directory(path: Path, content: bytes) -> bool:
     """`publish_first` on a file system without hard links.
 

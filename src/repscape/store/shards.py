@@ -21,7 +21,7 @@ from repscape.errors import (
 from repscape.representation import Origin, Representation
 from repscape.sample_ids import first_repeat_among
 from repscape.store.arrays import Buffer, join
-from repscape.store.atomic import publish_first, replace_file
+from repscape.store.atomic import flush_directory, link_or_copy, publish_first, replace_file
 from repscape.store.directory import RECORD_STEM, ArtefactDirectory, remove
 from repscape.store.manifest import FileEntry, Manifest, json_bytes, library_versions
 from repscape.store.representations import (
@@ -87,7 +87,9 @@ class RepresentationWriter:
         self._read: tuple[str, npt.NDArray[Any]] | None = None
         self._committed: Manifest | None = None
         self._shards: list[FileEntry] = []
-        if not self._adopt_if_committed():
+        if self._adopt_if_committed():
+            shard_rows = directory.manifest().beside.get("shard_rows", shard_rows)
+        else:
             directory.create()
             start = {"from_row": 0, "plan": dict(plan or {}), "shard_rows": shard_rows}
             shard_rows = self._record_plan_step(0, start)["shard_rows"]
@@ -144,6 +146,36 @@ class RepresentationWriter:
         if not self._adopt_if_committed():
             step = {"from_row": from_row, "plan": dict(plan)}
             self._record_plan_step(len(self.plan_steps), step)
+
+    def take_over(self, earlier: RepresentationWriter, until: Any) -> None:
+        """Begin with the full shards of another representation that has the same first rows.
+
+        Its shards are taken up to the one that holds the row with the id `until`. Nothing
+        happens if this representation was begun by another plan, or shards of another size. A
+        take-over that was interrupted is completed.
+        """
+        if self._adopt_if_committed() or earlier.shard_rows != self._shard_rows:
+            return
+        steps = earlier.plan_steps
+        if any(own != other for own, other in zip(self.plan_steps, steps, strict=False)):
+            return
+        for index, ids in enumerate(earlier.known_ids()):
+            if len(ids) < self._shard_rows or until in ids.tolist():
+                break
+            if index < len(self._shards):
+                continue
+            for step in steps[len(self.plan_steps) :]:
+                if step.from_row < (index + 1) * self._shard_rows:
+                    self.change_plan(step.from_row, step.plan)
+            entry, there = earlier._shards[index], earlier._directory.path
+            link_or_copy(there / entry.name, self._directory.path / entry.name)
+            if (record := earlier._record_path(index)).exists():
+                link_or_copy(record, self._record_path(index))
+            else:  # it is whole
+                replace_file(self._record_path(index), json_bytes(entry.to_dict()))
+            self._shards.append(entry)
+        flush_directory(self._directory.path)
+        self._position = self.rows_done
 
     def start_at(self, row: int) -> None:
         """Say that the first row to be appended is number `row`, at most `rows_done`."""

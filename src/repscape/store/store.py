@@ -17,6 +17,7 @@ from repscape.errors import (
     UnknownNameError,
     did_you_mean,
 )
+from repscape.representation import Origin
 from repscape.store.arrays import as_buffer
 from repscape.store.atomic import make_directory, publish_first, remove_tree
 from repscape.store.directory import (
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-    from repscape.representation import Origin, Representation, Values
+    from repscape.representation import Representation, Values
 STORE_FORMAT = 1
 _STORE_NAME = "store.json"
 _STORE_CONTENT = {"format": "repscape store", "version": STORE_FORMAT}
@@ -181,6 +182,21 @@ class Store:
         """
         directory = self._directory(recipe)
         return RepresentationWriter(directory, recipe, origin, shard_rows, plan, beside)
+
+    def carry_over(self, earlier: Recipe, recipe: Recipe, until: Any) -> None:
+        """Let a representation begin with the full shards of an earlier one, whole or begun.
+
+        For data that begin with the same samples: what was computed for them is not computed
+        again. Shards are taken up to the one that holds the row with the id `until`.
+        """
+        there = self._directory(earlier)
+        if self.has(recipe.key) or not there.path.is_dir():
+            return
+        nothing = Origin()
+        with RepresentationWriter(there, earlier, nothing) as known:
+            start = known.plan_at(0)
+            with self.representation_writer(recipe, nothing, known.shard_rows, start) as writer:
+                writer.take_over(known, until)
 
     def save_representation(
         self,

@@ -51,7 +51,7 @@ class Written:
     fresh: bool
     """Whether anything was written."""
     unscored: tuple[str, ...] = ()
-    """A line for each measure without one number, and why."""
+    """What has no number, and why, in a line each."""
 
 
 @dataclass(frozen=True)

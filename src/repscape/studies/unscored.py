@@ -1,4 +1,4 @@
-"""Measures without one single number: foreseen where the samples are counted, and found after."""
+"""What has no number: foreseen where the samples are counted, and found in the tables after."""
 
 from __future__ import annotations
 
@@ -28,14 +28,27 @@ def foreseen(measures: Sequence[str], data: str, n: int) -> list[str]:
 
 
 def found(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """A line for each measure and descriptor that gave no number at all on some data set."""
+    """What gave no number on some data set.
+
+    A line for each measure and descriptor that gave none at all, and one for each table and data
+    set in which others lack some.
+    """
     lines: list[str] = []
     for table, column in _TABLES.items():
         if table not in tables:
             continue
-        for (name, data), rows in tables[table].groupby([column, "data"], sort=False):
-            if rows["value"].isna().all():
-                lines.append(_line(str(name), str(data), str(rows["reason"].iloc[0])))
+        given = tables[table]
+        data = given["data"].astype(str)
+        lacking = given["value"].isna()
+        whole = lacking.groupby([given[column], data]).transform("all")
+        for (name, where), rows in given[whole].groupby([column, data[whole]], sort=False):
+            lines.append(_line(str(name), str(where), str(rows["reason"].iloc[0])))
+        for where, rows in given[lacking & ~whole].groupby(data, sort=False):
+            several = f"; all are in tables/{table}" if len(rows) > 1 else ""
+            lines.append(
+                f"{len(rows)} of {int((data == where).sum())} rows of {table} on {where} have no "
+                f"value: {rows['reason'].iloc[0]}{several}"
+            )
     return lines
 
 
