@@ -16,8 +16,10 @@ from repscape.measures.base import Measure
 
 _NEIGHBOURS = "neighbours"
 _RANKED = ("rsa",)
-_SPECTRA = ("participation_ratio", "effective_rank", "eigenspectrum", "power_law")
-_SPECTRA += ("variance_dimension",)
+_SPECTRA = (
+    *("participation_ratio", "effective_rank", "eigenspectrum", "power_law"),
+    "variance_dimension",
+)
 
 
 def beyond_a_sweep(measure: Measure[Any], n: int, widths: Sequence[int], pairs: int) -> float:
