@@ -51,6 +51,13 @@ def test_numbers_print_shortly_and_exactly(value):
         ("linear_cka", "cka[kernel=linear,debiased=true]@1"),
         ("rbf_cka[sigma=2]", "cka[kernel=rbf,sigma=2,debiased=true]@1"),
         ("dcor", "distance_correlation[debiased=false,root=true]@1"),
+        ("mean_cca", "cca[average=mean]@1"),
+        ("r2_cca", "cca[average=mean_squared]@1"),
+        ("orthogonal_procrustes", "procrustes[score=distance,center=true]@1"),
+        ("nbs", "procrustes[score=similarity,center=true]@1"),
+        ("normalized_bures_similarity", "procrustes[score=similarity,center=true]@1"),
+        ("soft_matching_distance", "soft_matching[score=distance]@1"),
+        ("angular_shape[alpha=1]", "procrustes[score=angle,center=true]@1"),
         ("eigenspace_overlap", "eigenspace_overlap@1"),
         (
             "unit_rows|cka[kernel=rbf,sigma=0.4]",

@@ -10,6 +10,7 @@ import torch
 from sklearn import decomposition
 from sklearn.preprocessing import StandardScaler
 
+from repscape.compare import compare, similarity_matrix
 from repscape.errors import InvalidParameterError, UndefinedScoreError
 from repscape.measures.base import get_measure
 from repscape.transforms import (
@@ -97,6 +98,42 @@ def test_a_mean_under_a_large_offset():
     assert column_mean(torch.from_numpy(x), block_rows=7).numpy() == pytest.approx(
         wanted, rel=1e-15
     )
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pair
+        for a, b in [
+            (Center(), UnitRows()),
+            (UnitRows(), ZScore()),
+            (Clip(0.9), ZScore()),
+            (Center(), Clip(0.9)),
+            (UnitNorm(), ZScore()),
+        ]
+        for pair in [(a, b), (b, a)]
+    ],
+    ids=str,
+)
+def test_transforms_are_applied_from_left_to_right_on_every_way_to_a_score(first, second, x):
+    """What stands first is done first: centred unit rows are not the unit rows of centred ones."""
+    y = np.random.default_rng(1).normal(size=(30, 6)) + 1
+    name = f"{first.step}|{second.step}|size_and_shape[center=false]"
+    a, b = (WANTED[second](WANTED[first](side)) for side in (x, y))
+    nuclear = np.linalg.norm(a.T @ b, ord="nuc")
+    expected = math.sqrt((a**2).sum() + (b**2).sum() - 2 * nuclear)
+    measure = get_measure(name)
+    left, right = torch.from_numpy(x), torch.from_numpy(y)
+    for prepare in (measure.prepare, measure.prepare_for_subsets):
+        assert measure.compare(prepare(left), prepare(right)) == pytest.approx(expected, rel=1e-9)
+    assert compare(x, y, name).value == pytest.approx(expected, rel=1e-9)
+    table = similarity_matrix([x, y, x], [name, "cka"]).table
+    assert table["value"][0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_quantile_of_1_clips_nothing(x):
+    assert torch.equal(Clip(1.0).apply(torch.from_numpy(x)), torch.from_numpy(x))
+    assert not Clip(0.0).apply(torch.from_numpy(x)).abs().max() > abs(x).min()
 
 
 def test_declared_invariances_follow_the_order_of_transforms():

@@ -8,7 +8,7 @@ import pytest
 
 import repscape
 from repscape.analysis.chance import calibrated, chance_summary, has_effects, has_null, judge
-from repscape.analysis.matrices import at_chance, square_matrix
+from repscape.analysis.matrices import any_undecided, at_chance, square_matrix
 from repscape.analysis.model_scores import model_scores
 from repscape.errors import InvalidParameterError, UnknownNameError
 from repscape.representation import Origin, Representation
@@ -41,6 +41,27 @@ def test_scores_are_judged_within_their_measure() -> None:
     assert holm["distinguishable"].tolist() == [True, False, False, False, pd.NA, True]
     strict = judge(small(), level=0.01)
     assert not strict["distinguishable"].fillna(False).any()
+
+
+def test_scores_that_no_permutation_reached_may_be_undecided() -> None:
+    """Three of thirty at 1/100: 30 · 0.01 / 3 > 0.05; with 200 orders 30 / (3 · 200) = 0.05."""
+    ps = [0.01] * 3 + [0.5] * 27
+    table = pd.DataFrame([row(f"a{i}/l", f"b{i}/l", 0.3, **nulls(p)) for i, p in enumerate(ps)])
+    judged = judge(table)
+    assert not judged["distinguishable"].any()
+    assert judged["undecided"].tolist() == [True] * 3 + [False] * 27
+    pd.testing.assert_frame_equal(judge(judged), judged)
+    [counts] = chance_summary(table).to_dict("records")
+    assert (counts["undecided"], counts["enough_permutations"]) == (3, 199)
+    enough = table.assign(n_permutations=199).replace({"p_value": {0.01: 1 / 200}})
+    assert judge(enough)["distinguishable"].sum() == 3
+    short = table.assign(n_permutations=198).replace({"p_value": {0.01: 1 / 199}})
+    assert judge(short)["undecided"].sum() == 3
+    [holm] = chance_summary(table, correction="holm").to_dict("records")
+    assert holm["enough_permutations"] == 599
+    assert any_undecided(square_matrix(judged).beside)
+    assert not judge(small())["undecided"].fillna(False).any()
+    assert not any_undecided(square_matrix(judge(small()).iloc[:4]).beside)
 
 
 def test_calibrated_scores_run_from_chance_to_perfect() -> None:

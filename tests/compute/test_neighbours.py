@@ -384,6 +384,19 @@ def test_first_is_the_smaller_table() -> None:
             wide.first(k)
 
 
+def test_a_part_needs_all_of_its_neighbours_listed() -> None:
+    """With one neighbour too few, what comes next nearest is not known."""
+    table = neighbours(torch.arange(6.0)[:, None] ** 2, 3)
+    assert table.indices[0].tolist() == [1, 2, 3]
+    rows = torch.tensor([0, 1, 3, 4, 5])
+    assert table.subset(rows, 3) is None
+    part = table.subset(rows, 2)
+    assert part is not None
+    expected = neighbours(torch.arange(6.0)[rows, None] ** 2, 2)
+    assert part.indices.tolist() == expected.indices.tolist()
+    assert part.distances.tolist() == expected.distances.tolist()
+
+
 def test_permute_is_the_table_of_permuted_samples() -> None:
     x = mixture()
     order = torch.randperm(600, generator=generator())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy.linalg import subspace_angles
 
 from repscape.compare import compare
@@ -53,3 +54,19 @@ def test_svcca_components_compares_leading_principal_subspaces() -> None:
     assert float(compare(x, y, "svcca_components[k=4]")) == pytest.approx(expected, rel=1e-9)
     with pytest.raises(UndefinedScoreError, match=r"k=7.*only 6 principal components"):
         compare(x, y, "svcca_components[k=7]")
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3, 4])
+def test_svcca_stops_where_the_fraction_is_reached_exactly(kept):
+    """Four directions of one variance: a fraction of 2/4 is two of them, whatever rounding says."""
+    signs = np.array([[1.0, -1.0], [1.0, 1.0]])
+    x = np.kron(np.kron(signs, signs), signs)[:, [1, 2, 4, 7]] * 3.7
+    state = get_measure(f"svcca[variance={kept / 4}]").prepare(torch.from_numpy(x))
+    assert state.shape == (8, kept)
+
+
+def test_svcca_of_all_the_variance_keeps_the_rank_and_no_more():
+    """Shares that rounding leaves below 1 must not ask for one component too many."""
+    for seed in range(40):
+        x = torch.from_numpy(np.random.default_rng(seed).normal(size=(7, 5)))
+        assert get_measure("svcca[variance=1]").prepare(x).shape == (7, 5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from repscape.catalogue import for_representations
 from repscape.compare import compare
 from repscape.errors import InvalidParameterError, TooFewSamplesError, UndefinedScoreError
 from repscape.measures.base import get_measure
@@ -183,6 +184,22 @@ def test_squares_that_overflow_or_vanish_give_the_right_value_or_a_typed_error(n
         return
     assert "isotropic_scaling" in get_measure(name).declared.invariances
     assert value == pytest.approx(float(compare(x, y, name)), rel=1e-6)
+
+
+@pytest.mark.parametrize("exponent", [-100, 100])
+@pytest.mark.parametrize(
+    "measure", for_representations()[0], ids=lambda measure: measure.declared.name
+)
+def test_no_power_of_two_spoils_float32(measure, exponent):
+    """Squares of such values leave float32; the number is that of the same values in float64."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 12))
+    y = (x + rng.normal(size=(40, 12))).astype(np.float32)
+    far = np.ldexp(x.astype(np.float32), exponent)
+    expected = float(compare(far.astype(np.float64), y, measure))
+    assert float(compare(far, y, measure)) == pytest.approx(expected, rel=1e-5)
+    if "isotropic_scaling" in measure.declared.invariances:
+        assert expected == pytest.approx(float(compare(x.astype(np.float32), y, measure)), abs=1e-5)
 
 
 def test_several_measures_where_one_is_asked_for():

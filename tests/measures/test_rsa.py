@@ -123,6 +123,21 @@ def test_rsm_difference_is_the_norm_on_the_triangle(pair, kind, tile, monkeypatc
     assert given == pytest.approx(wanted, rel=1e-10)
 
 
+@pytest.mark.parametrize("name", ["rsm_difference[rdm=precomputed]", "rsa[rdm=precomputed]"])
+def test_the_diagonal_of_given_matrices_does_not_count(pair, name):
+    """So similarities serve as well as dissimilarities; every route leaves the diagonal out."""
+    a, b = (squareform(pdist(x, "cosine")) for x in pair)
+    expected = compare(a, b, name).value
+    n = len(a)
+    c, d = (np.eye(n) * k for k in (1, 3))
+    assert compare(a + c, b + d, name).value == pytest.approx(expected, rel=1e-12)
+    assert compare(1 - a, 1 - b, name).value == pytest.approx(expected, rel=1e-12)
+    many = similarity_matrix([a + c, b + d, a], [name]).table["value"]
+    assert many.tolist() == pytest.approx(
+        [expected, compare(a, a, name).value, expected], abs=1e-12, rel=1e-12
+    )
+
+
 @pytest.mark.parametrize("size", [1e-2, 1e-5, 1e-8])
 def test_rsm_difference_of_nearly_equal_matrices_keeps_its_digits(pair, size):
     x = pair[0]

@@ -45,6 +45,8 @@ def chances(distinguishable: list[int], data: tuple[str, ...] = ("d",)) -> pd.Da
     """Of 135 scores, by data set and measure."""
     return accuracies(distinguishable, data).assign(
         distinguishable=distinguishable,
+        undecided=0,
+        enough_permutations=None,
         tested=135,
         level=0.05,
         n_permutations=20,
@@ -68,6 +70,15 @@ def judged(lost: list[int]) -> pd.DataFrame:
             for place, (a, b) in enumerate(pairs)
         ]
     )
+
+
+def test_too_few_random_pairings_are_said_and_how_many_would_do() -> None:
+    some = chances([135, 9]).assign(undecided=[0, 12], enough_permutations=[None, 224.0])
+    assert describe_chance(some, "layers")[2:] == [
+        "Random pairings are too few for so many scores under `m1@1`: none reached 12 of the "
+        "scores of 135 pairs of layers, yet it takes 224 of them to tell such scores from chance."
+    ]
+    assert len(describe_chance(chances([135, 9]), "layers")) == 2
 
 
 def test_whether_few_measures_agree() -> None:

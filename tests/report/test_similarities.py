@@ -111,8 +111,11 @@ def test_a_table_with_a_null_says_what_is_more_than_chance() -> None:
     assert 0 < len(lost) < len(scores)
     assert (
         f"{len(lost)} of {scores['p_value'].notna().sum()} pairs of networks cannot"
-        in (section.prose[3])
+        in (section.prose[4])
     )
+    needed = summary.chance["enough_permutations"].max()
+    assert "Random pairings are too few" in section.prose[3]
+    assert f"it takes {int(needed):,} of them" in section.prose[3]
     (row_of_table,) = section.tables[0].frame.loc[0:0].to_dict("records")
     assert row_of_table["more than chance"] == counted["distinguishable"]
     (choice,) = section.figures

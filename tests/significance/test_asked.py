@@ -15,13 +15,13 @@ X, Y = np.random.default_rng(0).standard_normal((2, 30, 4))
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"seed": "x"}, r"seed='x': give a whole number"),
     ({"seed": -1}, r"seed=-1"),
-    ({"n_permutations": 99}, r"n_permutations=99, but no null .* null='permutation'"),
-    ({"n_permutations": "x"}, r"n_permutations='x', but no null"),
-    ({"groups": "labels"}, r"groups='labels', but no null"),
-    ({"blocks": [0, 1] * 15, "n_permutations": 9}, r"n_permutations=9 and blocks, but"),
+    ({"n_permutations": 99}, r"n_permutations=99 given, but no null .* null='permutation'"),
+    ({"n_permutations": "x"}, r"n_permutations='x' given, but no null"),
+    ({"groups": "labels"}, r"groups='labels' given, but no null"),
+    ({"blocks": [0, 1] * 15, "n_permutations": 9}, r"n_permutations=9 and blocks given, but"),
     ({"confidence": 0.9}, r"confidence=0.9, but no interval .* interval='jackknife'"),
     ({"confidence": 0.9, "null": "permutation"}, r"confidence=0.9, but no interval"),
-    ({"groups": "labels", "interval": "jackknife"}, r"groups='labels', but no null"),
+    ({"groups": "labels", "interval": "jackknife"}, r"groups='labels' given, but no null"),
     ({"null": "shuffle"}, r"null='shuffle': the only null is 'permutation'"),
 ]
 

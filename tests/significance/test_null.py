@@ -49,7 +49,7 @@ def test_effect_runs_from_chance_to_perfect() -> None:
     null = np.array([0.1, 0.3])
     assert Null(0.2, null, "similarity", 1.0).effect == pytest.approx(0.0)
     assert Null(1.0, null, "similarity", 1.0).effect == 1.0
-    assert Null(0.6, null, "similarity", 1.0, expected=0.2).effect == pytest.approx(0.5)
+    assert Null(0.6, null, "similarity", 1.0, expected=0.1).effect == pytest.approx(0.5 / 0.9)
     assert Null(0.1, null, "distance", 0.0).effect == pytest.approx(0.5)
     unbounded = Null(0.6, null, "similarity", math.inf)
     assert unbounded.effect is None

@@ -21,6 +21,7 @@ from repscape.store import Store
 from repscape.studies.load import load_study
 from repscape.studies.plan import plan_study
 from repscape.studies.run import run_study
+from repscape.studies.status import study_status
 from repscape.studies.study import Study
 
 BASE = (
@@ -106,6 +107,44 @@ def test_where_the_null_is_beyond_its_budget_the_sweep_is_divided_and_the_table_
     before = pd.read_parquet(inline / "out" / "tables" / "scores.parquet")
     assert list(scores["value"]) == list(before["value"][: len(scores)])
     assert len(Store(tmp_path / "store").keys("tile_sums")) == 2 * GROUPS, "the same sums serve"
+
+
+def test_blocks_of_models_give_the_same_nulls_and_go_on_where_a_run_was_killed(inline, tmp_path):
+    """Nulls of too many models for one task: blocks by themselves, of which each is kept."""
+    null = (
+        *BASE[:2],
+        "significance={permutations: 20}",
+        *BASE[3:5],
+        "measures=['mutual_knn[k=9]']",
+    )
+    folders = whole, divided = tmp_path / "whole", tmp_path / "divided"
+    for folder in folders:
+        shutil.copytree(inline / "store", folder / "store")
+    planned = plan_study(study_of(null), Store(whole / "store"))
+    [stage] = [one for one in planned.stages if one.stage == "compare"]
+    assert run(whole, settings=null).complete
+    settings, made = (*null, f"compare.split={0.9 * stage.operations}"), 0
+
+    def kill(event: Event) -> None:
+        nonlocal made
+        made += event.what == "made" and event.task.stage == "compare"
+        if made:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(divided, settings=settings, tell=kill)
+    [stage] = [s for s in study_status(divided / "out").stages if s.stage == "compare"]
+    assert (stage.tasks, stage.done) == (3, 1), "two blocks a side"
+    begun: list[str] = []
+    assert run(divided, settings=settings, tell=lambda e: begun.append(f"{e.what} {e.task.stage}"))
+    assert begun.count("made compare") == 2, "and the first block is not done again"
+    one, other = (
+        pd.read_parquet(folder / "out" / "tables" / "scores.parquet")
+        .set_index(["rep_a", "rep_b"])
+        .sort_index()
+        for folder in folders
+    )
+    pd.testing.assert_frame_equal(other, one, rtol=1e-12)
 
 
 @pytest.mark.slow

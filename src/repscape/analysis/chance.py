@@ -7,6 +7,7 @@ many, so p-values are adjusted within each data set, split and measure.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,7 @@ from repscape.errors import InvalidParameterError, UnknownNameError
 LEVEL = 0.05
 EFFECT_OF = "effect of "
 _FAMILY = ("data", "split", "measure")
+_JUDGED = ("p_adjusted", "distinguishable", "undecided")
 
 
 def has_null(table: pd.DataFrame) -> bool:
@@ -49,8 +51,9 @@ def judge(
     Returns
     -------
     DataFrame
-        The rows, with ``p_adjusted`` and ``distinguishable`` (boolean; missing where there is no
-        p-value).
+        The rows, with ``p_adjusted``, ``distinguishable`` and ``undecided`` (booleans; missing
+        where there is no p-value). Undecided are scores that no permutation reached, and that
+        more permutations might distinguish: these are too few for so many tests.
 
     Raises
     ------
@@ -64,12 +67,21 @@ def judge(
             "the table has no column 'p_value': ask for it with "
             "similarity_matrix(…, null='permutation')"
         )
-    unjudged = as_tidy(table).drop(columns=["p_adjusted", "distinguishable"], errors="ignore")
+    unjudged = as_tidy(table).drop(columns=[*_JUDGED], errors="ignore")
     judged = adjust(unjudged, correction, _FAMILY)
     judged = judged.rename(columns={f"p_value_{correction}": "p_adjusted"})
     verdict = (judged["p_adjusted"] <= level).astype("boolean")
     judged["distinguishable"] = verdict.mask(judged["p_adjusted"].isna())
+    judged["undecided"] = ~judged["distinguishable"] & _unreached(judged)
     return judged
+
+
+def _unreached(table: pd.DataFrame) -> pd.Series[bool]:
+    """Whether no permutation reached the score: its p-value is the smallest that there can be."""
+    if "n_permutations" not in table.columns:
+        return pd.Series(False, table.index)
+    smallest = 1.0 / (table["n_permutations"].astype("float64") + 1.0)
+    return table["p_value"].astype("float64") <= smallest * (1.0 + 1e-9)
 
 
 def calibrated(table: pd.DataFrame) -> pd.DataFrame:
@@ -101,14 +113,23 @@ def chance_summary(
     -------
     DataFrame
         One row for each: ``scores`` (those there are), ``tested`` (those with a p-value),
-        ``distinguishable``, ``largest_p`` (adjusted), ``smallest_reachable_p`` (the least that the
-        permutations allow, before adjustment), ``n_permutations``, ``null_mean`` and ``effect``
-        (medians), ``lowest_effect``, ``level`` and ``correction``.
+        ``distinguishable``, ``undecided``, ``enough_permutations`` (how many would distinguish
+        the undecided ones, if none reaches these either), ``largest_p`` (adjusted),
+        ``smallest_reachable_p`` (the least that the permutations allow, before adjustment),
+        ``n_permutations``, ``null_mean`` and ``effect`` (medians), ``lowest_effect``, ``level``
+        and ``correction``.
     """
     rows = []
     for piece in slices(judge(table, level, correction)):
         tested = piece.table[piece.table["p_value"].notna()]
-        rows.append({**piece.context, **_counted(piece.table, tested)})
+        counted = _counted(piece.table, tested)
+        rows.append({**piece.context, **counted, "enough_permutations": None})
+        if counted["undecided"]:
+            # The first of m tests to be rejected by Holm has p ≤ level / m, the last of k equal
+            # ones by Benjamini and Hochberg p ≤ level k / m.
+            unreached = int(_unreached(tested).sum()) if correction == "benjamini_hochberg" else 1
+            needed = math.ceil(len(tested) / (unreached * level) * (1.0 - 1e-9))
+            rows[-1]["enough_permutations"] = needed - 1
     summary = pd.DataFrame(rows)
     return summary.assign(level=level, correction=correction)
 
@@ -121,6 +142,7 @@ def _counted(everything: pd.DataFrame, tested: pd.DataFrame) -> dict[str, Any]:
         "scores": int(everything["value"].notna().sum()),
         "tested": len(tested),
         "distinguishable": int(tested["distinguishable"].sum()),
+        "undecided": int(tested["undecided"].sum()),
         "largest_p": float(tested["p_adjusted"].max()),
         "smallest_reachable_p": None if fewest is None else 1.0 / (fewest + 1),
         "n_permutations": fewest,

@@ -14,7 +14,7 @@ from repscape.analysis.tidy import both_directions, in_order_of_appearance, only
 from repscape.errors import InvalidParameterError
 
 NOT_IN_TABLE = "not in the table"
-BESIDE = ("raw", "effect", "null_mean", "p_value", "p_adjusted", "distinguishable")
+BESIDE = ("raw", "effect", "null_mean", "p_value", "p_adjusted", "distinguishable", "undecided")
 """Columns that say what a score means, where a table has them; see `analysis.chance`."""
 
 # Similarities of identical representations exceed 1 by rounding only; more is a wrong measure.
@@ -138,6 +138,11 @@ def at_chance(beside: Mapping[str, pd.DataFrame], shape: tuple[int, int]) -> NDA
     if "distinguishable" not in beside:
         return np.zeros(shape, dtype=bool)
     return np.asarray(beside["distinguishable"].to_numpy(dtype=float) == 0.0)
+
+
+def any_undecided(beside: Mapping[str, pd.DataFrame]) -> bool:
+    """Whether some score cannot be told from chance because permutations are too few."""
+    return "undecided" in beside and bool((beside["undecided"].to_numpy(dtype=float) == 1.0).any())
 
 
 def cell_reasons(rows: pd.DataFrame) -> list[str | None]:

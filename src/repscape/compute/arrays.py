@@ -86,7 +86,8 @@ def within_range(x: torch.Tensor, exponent: int = SAFE_EXPONENT) -> tuple[torch.
     What is divided is float64, so that only values that are nothing beside the largest may lose
     digits; x itself is returned where it stays between, or is zero.
     """
-    largest = torch.stack([x[i].abs().max() for i in row_blocks(x.shape[0])]).max()
+    low, high = torch.aminmax(x)
+    largest = torch.maximum(high, -low)
     power = int(torch.frexp(largest).exponent) - 1
     if largest == 0 or abs(power) <= exponent:
         return x, 1.0

@@ -46,8 +46,8 @@ class CycleKNN(NeighbourMeasure):
         formula="share of i with i in the union of A(j) over j in B(i)",
         cost="n²d per representation (its neighbours), n·k² per pair",
         pitfalls=(
-            "Saturates at 1 for related representations unless k is small. A representation does "
-            "not reach 1 with itself where neighbours are not mutual."
+            "Saturates at 1 for related representations unless k is small, and for any at k = n-1. "
+            "A representation does not reach 1 with itself where neighbours are not mutual."
         ),
         citation=PLATONIC,
     )

@@ -69,7 +69,7 @@ class InformationImbalance(Measure[Ordered]):
         chance="1",
         pitfalls=(
             "Neither direction is the other's negative: report both. The least value is (k+1)/n, "
-            "not 0."
+            "not 0; at k = n-1 that is 1, whatever the data."
         ),
         citation=Citation(
             "Glielmo et al. 2022",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram
 
 from repscape.analysis.clustering import Clustering
-from repscape.analysis.matrices import ScoreMatrix, at_chance, square_matrix
+from repscape.analysis.matrices import ScoreMatrix, any_undecided, at_chance, square_matrix
 from repscape.analysis.tidy import model_tags
 from repscape.plots.palette import (
     GREY_STEPS,
@@ -108,7 +108,7 @@ def _drawn(matrix: ScoreMatrix, clustering: Clustering | None, tags: pd.DataFram
     ]
     marks: list[Artist] = [missing_patch()] if _missing(matrix).any() else []
     if _at_chance(matrix).any():
-        marks.append(chance_patch())
+        marks.append(chance_patch(any_undecided(matrix.beside)))
     if marks:
         groups.append(("", marks))
     _draw_key(figure.add_subplot(grid[-1, 1]), image, matrix, groups, side)

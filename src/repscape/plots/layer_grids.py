@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from repscape.analysis.layer_matrices import LayerMatrix, layer_matrix
-from repscape.analysis.matrices import at_chance
+from repscape.analysis.matrices import any_undecided, at_chance
 from repscape.analysis.tidy import only_slice
 from repscape.plots.arrangement import panel_title
 from repscape.plots.style import (
@@ -95,7 +95,7 @@ def _drawn(grids: Sequence[tuple[str, LayerMatrix]], measure: str, kind: str) ->
     if any(_missing(grid).any() for _, grid in grids):
         marks.append(missing_patch())
     if any(at_chance(grid.beside, grid.values.shape).any() for _, grid in grids):
-        marks.append(chance_patch())
+        marks.append(chance_patch(any(any_undecided(grid.beside) for _, grid in grids)))
     if marks:
         figure.legend(handles=marks, loc="outside lower right", ncols=2)
     return figure

@@ -28,6 +28,7 @@ MISSING_COLOUR = "#d9d9d9"
 MISSING_LINE = "#8c8c8c"
 CHANCE_COLOUR = "#E8590C"
 CHANCE_LABEL = "not distinguishable\nfrom chance"
+UNDECIDED_LABEL = "not distinguishable\nfrom chance, or too few\nrandom pairings to tell"
 
 COLOUR_FACTOR = "architecture"
 MARK_FACTOR = "objective"

@@ -23,6 +23,7 @@ from repscape.plots.palette import (
     CHANCE_LABEL,
     MISSING_COLOUR,
     MISSING_LINE,
+    UNDECIDED_LABEL,
     direction,
     score_colours,
     wrapped,
@@ -168,9 +169,9 @@ def mark_cells(axes: Axes, marked: NDArray[np.bool_]) -> None:
         axes.add_collection(PolyCollection(cells, facecolor=CHANCE_COLOUR, linewidth=0))
 
 
-def chance_patch() -> Patch:
-    """Return the legend entry for cells with a marked corner."""
-    return Patch(facecolor=CHANCE_COLOUR, label=CHANCE_LABEL)
+def chance_patch(undecided: bool) -> Patch:
+    """Return the legend entry for cells with a marked corner; some may be undecided."""
+    return Patch(facecolor=CHANCE_COLOUR, label=UNDECIDED_LABEL if undecided else CHANCE_LABEL)
 
 
 def missing_patch() -> Patch:

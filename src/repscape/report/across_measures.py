@@ -99,7 +99,24 @@ def describe_chance(summary: pd.DataFrame, what: str, *, brief: bool = False) ->
         "more than chance does not say that there is no likeness, only that these samples do not "
         "show it."
     )
-    return [first, reach]
+    return [first, reach, *_undecided(tested, what)]
+
+
+def _undecided(tested: pd.DataFrame, what: str) -> list[str]:
+    """Where permutations are too few for so many tests, say so and how many would do."""
+    rows = tested[tested["undecided"] > 0]
+    if rows.empty:
+        return []
+    most = rows.sort_values("undecided", kind="stable").iloc[-1]
+    labels = _labels(rows)
+    where = listed(labels) if len(labels) <= 2 else f"{len(labels)} measures"
+    such = f" (`{most['measure']}`)" if len(labels) > 1 else ""
+    return [
+        f"Random pairings are too few for so many scores under {where}: none reached "
+        f"{int(most['undecided']):,} of the scores of {int(most['tested']):,} pairs of {what}"
+        f"{such}, yet it takes {int(rows['enough_permutations'].max()):,} of them to tell such "
+        "scores from chance."
+    ]
 
 
 def describe_undistinguished(scores: pd.DataFrame) -> list[str]:

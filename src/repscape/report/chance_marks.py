@@ -9,13 +9,18 @@ import pandas as pd
 from numpy.typing import NDArray
 from plotly import graph_objects
 
-from repscape.plots.palette import CHANCE_COLOUR, CHANCE_LABEL
+from repscape.plots.palette import CHANCE_COLOUR, CHANCE_LABEL, UNDECIDED_LABEL
 
 _SIZE = 0.36
 
 
-def chance_marks(marked: NDArray[np.bool_], *, upwards: bool) -> graph_objects.Scatter:
-    """A corner of every marked cell; `upwards` where the first row is at the bottom."""
+def chance_marks(
+    marked: NDArray[np.bool_], *, upwards: bool, undecided: bool = False
+) -> graph_objects.Scatter:
+    """A corner of every marked cell; `upwards` where the first row is at the bottom.
+
+    With `undecided`, the key says that permutations may be too few to tell.
+    """
     bottom, side = (-0.5, _SIZE) if upwards else (0.5, -_SIZE)
     xs: list[float | None] = []
     ys: list[float | None] = []
@@ -31,7 +36,7 @@ def chance_marks(marked: NDArray[np.bool_], *, upwards: bool) -> graph_objects.S
         fill="toself",
         fillcolor=CHANCE_COLOUR,
         hoverinfo="skip",
-        name=CHANCE_LABEL.replace("\n", "<br>"),
+        name=(UNDECIDED_LABEL if undecided else CHANCE_LABEL).replace("\n", "<br>"),
         legendrank=2000,
     )
 

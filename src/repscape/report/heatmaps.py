@@ -13,7 +13,7 @@ from scipy.cluster.hierarchy import dendrogram
 
 from repscape.analysis.clustering import Clustering
 from repscape.analysis.layer_matrices import LayerMatrix, layer_matrix
-from repscape.analysis.matrices import ScoreMatrix, at_chance, square_matrix
+from repscape.analysis.matrices import ScoreMatrix, any_undecided, at_chance, square_matrix
 from repscape.analysis.tidy import model_tags, only_slice
 from repscape.plots.arrangement import panel_title
 from repscape.plots.palette import (
@@ -142,7 +142,8 @@ def _matrix_traces(matrix: ScoreMatrix) -> list[Any]:
         )
     ]
     if marked.any():
-        traces.append(chance_marks(marked, upwards=False))
+        undecided = any_undecided(matrix.beside)
+        traces.append(chance_marks(marked, upwards=False, undecided=undecided))
     if missing.any():
         reasons = [plain_all(line) for line in matrix.reasons.to_numpy(dtype=object)]
         pairs = [

@@ -39,7 +39,7 @@ def check_asked(
         given += [_shown(name, column) for name, column in columns if column is not None]
         if given:
             raise InvalidParameterError(
-                f"{' and '.join(given)}, but no null was asked for: add null='permutation'"
+                f"{' and '.join(given)} given, but no null was asked for: add null='permutation'"
             )
     if interval is None and confidence != CONFIDENCE:
         raise InvalidParameterError(

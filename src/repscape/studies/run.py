@@ -139,16 +139,15 @@ class _Run:
     def _compute(self) -> tuple[Beginning, Middle | None, End | None]:
         """Execute the phases; None for those that were not asked for."""
         beginning = begin(self.study)
-        if self.only != "report":
-            self._announce(beginning)
+        announced = self._announce(beginning)
         self._execute(beginning.tasks)
         if self._is_over("train", "extract"):
             return beginning, None, None
         there = [one for one in beginning.extractions if self.store.has(one.task.key)]
         covers = Covers(self.store, record=self.only != "report")
         middle = continue_(self.study, there, covers, beginning.extractions)
-        if any(group.before for group in middle.groups):
-            self._announce(beginning)  # sizes are known now, so also which sweeps are divided
+        if not announced.issuperset(task.key for task in middle.tasks):
+            self._announce(beginning)  # sizes are known now, so also how scores are divided
         self._execute(middle.tasks)
         if self._is_over("compare", "describe"):
             return beginning, middle, None
@@ -170,12 +169,15 @@ class _Run:
         written = write_outputs(self.out, results, again, self.on_write)
         return self._result(beginning, written)
 
-    def _announce(self, beginning: Beginning) -> None:
-        """Write down all tasks, as if none will fail, for `repscape status`."""
+    def _announce(self, beginning: Beginning) -> set[str]:
+        """Write down all tasks, as if none will fail, for `repscape status`; return their keys."""
+        if self.only == "report":
+            return set()
         middle = continue_(self.study, beginning.extractions, Covers(self.store))
         last = end(self.study, beginning, middle.groups)
         tasks = [*beginning.tasks, *middle.tasks, *last.tasks]
         write_snapshot(self.out, self.study, self.store, tasks)
+        return {task.key for task in tasks}
 
     def _execute(self, tasks: Sequence[Task]) -> None:
         if self.only == "report":

@@ -151,13 +151,13 @@ class CompareSettings(Strict):
         default="strict", description="refuse different samples, or compare those that all have"
     )
     group: int | None = Field(
-        default=None, ge=1, description="models per task side; by default one task holds all pairs"
+        default=None, ge=1, description="models per task side; by default `split` decides"
     )
     split: Annotated[float | None, BeforeValidator(_off)] = Field(
         default=SPLIT_OPERATIONS,
         gt=0,
-        description="operations above which a sweep over tiles is divided into tasks of about so "
-        "many; off: never",
+        description="operations above which the scores of a measure are divided into tasks of "
+        "about so many; off: never",
     )
     memory_limit: Memory = Field(default=None, description="beyond the inputs, e.g. 2GiB")
     device: str | None = Field(default=None, description="e.g. cuda; by default the CPU")

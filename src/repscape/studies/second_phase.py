@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from repscape.studies.blocks import cost_of_scores, models_a_side
 from repscape.studies.covers import Covers
 from repscape.studies.divided import divided, group_tasks, inputs_of
-from repscape.studies.estimate import cost_of_scores, count_layer_pairs
 from repscape.studies.pairs import Pairs
 from repscape.studies.phases import Extraction, Group, Middle
 from repscape.studies.schema import SPLIT_OPERATIONS
@@ -63,7 +63,7 @@ def _scores(
     parts = covers.parts(
         family,
         list(scoring.by_key),
-        settings.group,
+        models_a_side(scoring),
         settings.align == "strict",
         lambda part: divided(scoring, part),
         hoped if settings.group or _is_done_soon(scoring) else (),
@@ -87,17 +87,8 @@ def _is_done_soon(scoring: Scoring) -> bool:
 
     What takes longer is kept and added to, though its last bits then show that something failed.
     """
-    family, sizes = scoring.family, {key: scoring.size_of(x) for key, x in scoring.by_key.items()}
-    null, pairs = family["null"] or {}, Pairs(within=tuple(sizes))
-    cost = cost_of_scores(
-        scoring.measure,
-        list(sizes.values()),
-        count_layer_pairs(pairs, sizes, family["which"]),
-        null.get("n_permutations", 0),
-        null.get("budget"),
-        scoring.study.file.compare.memory_limit,
-    )
-    return cost.operations is not None and cost.operations <= SPLIT_OPERATIONS
+    operations = cost_of_scores(scoring, Pairs(within=tuple(scoring.by_key))).operations
+    return operations is not None and operations <= SPLIT_OPERATIONS
 
 
 def _label(scoring: Scoring, part: Pairs, parts: int) -> str:

@@ -33,7 +33,7 @@ ANALYSES.register(
     Analysis(
         name="chance",
         summary="how many scores of each measure are more than chance",
-        version=1,
+        version=2,
         run=f"{__name__}:chance",
         needs=("scores",),
         options=ChanceOptions,
