@@ -176,6 +176,16 @@ def test_subsets_bad_samples_and_cut_texts_are_told(repscape, models, tmp_path):
     assert json.loads(skipped.out)["made"][0]["n"] == 8
     assert "skipped: sample 's2' of csv:t.csv" in skipped.err
     assert "truncated: 1 of 8 were longer than the context" in skipped.err
+    pair = ["compare", models["gpt2"], models["gpt2"], "--data", f"csv:{path}", "-l", "block.2"]
+    listed = {
+        (): "1 of 9 samples were left out: sample 's2'",
+        ("--store", tmp_path / "a"): "skipped: sample 's2'",
+    }
+    for store, said in listed.items():
+        compared = repscape(*pair, "--on-error", "skip", "--json", *store)
+        assert json.loads(compared.out)["scores"][0]["n"] == 8
+        assert said in compared.err
+        assert "Warning" not in compared.err
     few = repscape(*ask, "--store", tmp_path / "a", "--first", 2, "--json")
     assert json.loads(few.out)["made"][0]["n"] == 2
     drawn = repscape(

@@ -108,8 +108,8 @@ def test_more_samples_cost_more(repscape, tmp_path, monkeypatch):
     few, many = cost(), cost("--set", "data.0.split=all")
     ratio = 1797 / 449
     assert many["extract"] / few["extract"] == pytest.approx(ratio, rel=0.01)
-    assert many["describe"] / few["describe"] == pytest.approx(ratio**2, rel=0.01)
-    assert many["compare"] > few["compare"]
+    for stage in ("describe", "compare"):  # the formulas: tests/studies/test_estimate.py
+        assert ratio < many[stage] / few[stage] < ratio**2
 
 
 def test_a_run_prints_a_line_per_task_and_ends_with_the_report(finished):

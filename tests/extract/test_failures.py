@@ -13,6 +13,7 @@ from toy_texts import CharacterModel, Characters, character_model, texts
 from repscape.data.load_data import load_data
 from repscape.errors import InvalidRepresentationError, ModelFailedError, NonFiniteError
 from repscape.extract.extract import extract
+from repscape.extract.skipping import SkippedSamplesWarning
 from repscape.store import Store
 
 BAD = (3, 70, 75, 140)
@@ -83,7 +84,8 @@ def test_they_stop_the_run_or_are_left_out_as_if_they_had_not_been_there(tmp_pat
     found = extract(
         picky(), tilded(), LAYERS, POOLINGS, store=stores["skip"], on_error="skip", **arguments
     )
-    in_memory = extract(picky(), tilded(), LAYERS, POOLINGS, on_error="skip", **arguments)
+    with pytest.warns(SkippedSamplesWarning, match=r"4 of 150 samples were left .*'t3'") as said:
+        in_memory = extract(picky(), tilded(), LAYERS, POOLINGS, on_error="skip", **arguments)
     clean = load_data([one for k, one in enumerate(short(150)) if k not in BAD])
     expected = extract(picky(), clean, LAYERS, POOLINGS, store=stores["clean"], **arguments)
     assert list(found) == list(expected) == list(in_memory)
@@ -94,6 +96,7 @@ def test_they_stop_the_run_or_are_left_out_as_if_they_had_not_been_there(tmp_pat
             assert other.labels.tolist() == rep.labels.tolist()
     keys = [rep.key for rep in found.values()]
     listed = stores["skip"].manifest(keys[0]).beside["skipped"]
+    assert said[0].message.skipped == listed
     said = "of iterable: the network fails at it: ValueError: I dislike tildes"
     assert listed == {f"t{k}": f"sample 't{k}' {said}" for k in BAD}
     assert found["net[mean]"].sample_ids.tolist() == kept()

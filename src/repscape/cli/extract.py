@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from repscape.cli import sources
+from repscape.cli.extracting import note_skipped
 from repscape.cli.output import JSON_HELP, note, on_terminal, print_json, print_table
 from repscape.errors import InvalidParameterError
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from repscape.representation import Representation
     from repscape.store import Store
 
-_MOST_SHOWN = 5
 _WORK = ".unfinished"
 _KEY_SHOWN = 12
 _KIND = "representation"
@@ -156,11 +156,7 @@ def _write(reps: list[Representation], rows: list[dict[str, Any]], out: Path, si
 def _tell(rep: Representation, store: Store) -> None:
     """Say on standard error what a user must know about the samples."""
     beside = store.manifest(rep.key or "").beside
-    skipped: dict[str, str] = beside.get("skipped", {})
-    for reason in list(skipped.values())[:_MOST_SHOWN]:
-        note(f"skipped: {reason}")
-    if len(skipped) > _MOST_SHOWN:
-        note(f"skipped: {len(skipped) - _MOST_SHOWN} more samples")
+    note_skipped(rep, store)
     if "truncated" in rep.columns and (cut := int(rep.columns["truncated"].sum())):
         note(f"truncated: {cut} of {rep.n} were longer than the context of the model")
     sizes = [step["plan"].get("batch_samples") for step in beside.get("plan", [])]

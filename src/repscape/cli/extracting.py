@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repscape.cli import sources
+from repscape.cli.output import note
 
 if TYPE_CHECKING:
     from repscape.data.source import DataSource
     from repscape.representation import Representation
+    from repscape.store import Store
+
+_MOST_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class Extracting:
         if Path(name.partition("::")[0]).is_file():
             return {name: load(name)}
         model = sources.open_model(name, self.model_options, "cpu" if self.devices else self.device)
-        with sources.progress(name, self.data.name) as progress:
+        with sources.progress(name, self.data.name) as progress, skipped_as_notes():
             found = extract(
                 model,
                 self.data,
@@ -48,4 +55,29 @@ class Extracting:
                 devices=self.devices,
                 progress=progress,
             )
+        if self.store is not None:
+            note_skipped(next(iter(found.values())), Store(self.store))
         return {f"{name}:{layer}": rep for layer, rep in found.items()}
+
+
+def note_skipped(rep: Representation, store: Store) -> None:
+    """Say on standard error which samples were left out of a stored representation, and why."""
+    skipped: dict[str, str] = store.manifest(rep.key or "").beside.get("skipped", {})
+    for reason in list(skipped.values())[:_MOST_SHOWN]:
+        note(f"skipped: {reason}")
+    if len(skipped) > _MOST_SHOWN:
+        note(f"skipped: {len(skipped) - _MOST_SHOWN} more samples")
+
+
+@contextmanager
+def skipped_as_notes() -> Iterator[None]:
+    """Let warnings that samples were left out be lines for the user; others are as they are."""
+    from repscape.extract.skipping import SkippedSamplesWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        yield
+    for one in caught:
+        if isinstance(one.message, SkippedSamplesWarning):
+            note(str(one.message))
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)

@@ -35,13 +35,17 @@ _KEPT = (
     *("constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "replication_pad2d"),
     *("slice", "split", "split_with_sizes", "chunk", "narrow", "flip", "roll", "index_select"),
     *("gather", "sort", "topk", "repeat", "channel_shuffle", "native_channel_shuffle"),
+    *("unsafe_split", "tril", "triu", "logcumsumexp", "log_sigmoid_forward", "rrelu_with_noise"),
+    *("grid_sampler_2d", "grid_sampler_3d"),
     *("index_put", "index_put_", "index_copy", "index_add", "scatter", "scatter_add"),
     *("masked_fill", "masked_fill_", "masked_scatter", "slice_scatter", "select_scatter"),
 )
 _REDUCED = (
     *("sum", "mean", "amax", "amin", "max", "min", "var", "std", "var_mean", "logsumexp", "prod"),
-    *("linalg_vector_norm", "norm", "any", "all", "argmax", "argmin"),
+    *("linalg_vector_norm", "norm", "any", "all", "argmax", "argmin", "median"),
 )
+_POINTWISE = ("where", "copy_", "hardswish", "hardswish_", "mish_", "_prelu_kernel", "polar")
+"""Element by element, though torch does not say so of them."""
 _ATTENTIONS = (
     "_scaled_dot_product_flash_attention_for_cpu",
     "_scaled_dot_product_flash_attention",
@@ -323,7 +327,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("convolution", "_convolution", "cudnn_convolution"), _convolved),
     **dict.fromkeys(_ATTENTIONS, _attended),
     **dict.fromkeys(("select", "unbind"), _selected),
-    **dict.fromkeys(("where", "copy_"), _pointwise),
+    **dict.fromkeys(_POINTWISE, _pointwise),
     **dict.fromkeys(("transpose", "transpose_", "t"), _transposed),
     "pointwise": _pointwise,
     "linear": _linear,

@@ -64,7 +64,7 @@ class CallRecorder:
         layouts = LayoutReader(self._module)
         learning = _Learning(self._selection, receive, layouts)
         for tensor in _all_tensors(inputs):
-            layouts.axes.samples[tensor] = 0
+            layouts.axes.begin(tensor)
         with layouts.axes:
             self._forward(inputs, learning)
         return Trace(tuple(learning.outputs))
@@ -107,9 +107,7 @@ class CallRecorder:
     def _before(self, name: str, part: torch.nn.Module, args: Any, kwargs: Any) -> None:
         if self._pass is not None:
             given = first_tensor(args)
-            self._pass.ended(
-                name + INPUT, first_tensor(kwargs) if given is None else given, None, None
-            )
+            self._pass.ended(name + INPUT, first_tensor(kwargs) if given is None else given, part)
 
     def _after(self, name: str, part: torch.nn.Module, args: Any, output: Any) -> None:
         if self._pass is not None:
@@ -130,13 +128,17 @@ class _Learning:
         self,
         name: str,
         output: Any,
-        part: torch.nn.Module | None,
-        given: torch.Tensor | None,
+        part: torch.nn.Module,
+        given: torch.Tensor | None = None,
     ) -> None:
         call = Call(name, self._counts[name])
         self._counts[name] += 1
         tensor = first_tensor(output)
-        layout: Layout = "last" if tensor is None else self._layouts.read(tensor, part, given)
+        layout: Layout = "last"
+        if tensor is not None and name.endswith(INPUT):
+            layout = self._layouts.read_input(tensor, part)
+        elif tensor is not None:
+            layout = self._layouts.read(tensor, part, given)
         self.outputs.append(TracedOutput.of(call, tensor, layout))
         if self._selection.wants(call):
             self._receive(call, _tensor(call, output), layout)
@@ -162,8 +164,8 @@ class _Following:
         self,
         name: str,
         output: Any,
-        part: torch.nn.Module | None,
-        given: torch.Tensor | None,
+        part: torch.nn.Module,
+        given: torch.Tensor | None = None,
     ) -> None:
         call = Call(name, self._counts[name])
         self._counts[name] += 1

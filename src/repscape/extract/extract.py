@@ -108,8 +108,9 @@ def extract(
         at it or gives values that are not finite. `"stop"` raises at once; shards that are full
         stay. `"skip"` reads all samples once beforehand, runs those of a batch that fails one by
         one, and leaves the bad ones out, as if they were not there: their ids and reasons are
-        recorded under `skipped` beside what is stored, and `split`, and so the key, says which
-        are missing. A network that takes no sample is an error all the same.
+        recorded under `skipped` beside what is stored (without a store, told by a
+        `SkippedSamplesWarning`), and `split`, and so the key, says which are missing. A network
+        that takes no sample is an error all the same.
     output_dtype : {"float32", "float16"}
         In what the rows are kept; a value too large for float16 (65,504) is an error, one nearer
         to 0 than 3e-8 becomes 0.

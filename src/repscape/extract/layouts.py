@@ -2,22 +2,20 @@
 
 torch's own layers say it: a convolution gives (n, channels, …), a linear layer gives
 (n, …, features). From there the axis is followed through the operations of the network, see
-`axes`. Where they lose it, the output is compared with those of torch's layers that ended before
-it, the last one first: the axis that is as long as that one's features is the axis of the
-features, unless its length may as well be the number of tokens (or pixels) that such a layer had,
-the features being new. If that leaves it open, or layers of the other kind have been seen, it is
-unclear, which is an error where it matters.
+`axes`. Where they lose it, or there are several such axes, it is unclear, which is an error where
+it matters. Only of what comes straight from the samples, before any layer, the usual is assumed:
+(n, tokens, features) or (n, channels, height, width).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import torch
 from torch import nn
 
-from repscape.extract.axes import Axes
+from repscape.extract.axes import Axes, Followed
+from repscape.extract.axis_rules import plain
 
 Layout: TypeAlias = Literal["last", "first", "unclear", "sequence_first"]
 
@@ -32,23 +30,6 @@ _FIRST = (
 )
 _LAST = (nn.Linear, nn.Embedding, nn.MultiheadAttention, nn.RNNBase, nn.RMSNorm)
 _FEWEST_AXES = 3
-_REMEMBERED = 16
-
-
-@dataclass(frozen=True)
-class _Known:
-    """The output of a layer of torch's own: where its features are, and how many."""
-
-    layout: Layout
-    shape: tuple[int, ...]
-
-    @property
-    def features(self) -> int:
-        return self.shape[1 if self.layout == "first" else -1]
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        return _lengths(self.shape, self.layout)
 
 
 class LayoutReader:
@@ -57,60 +38,66 @@ class LayoutReader:
     def __init__(self, module: nn.Module) -> None:
         self.axes = Axes()
         """To be entered around the forward pass."""
-        self._known: list[_Known] = []
         self._kinds: set[tuple[bool, Layout]] = set()
         self._any_sequence_first = any(map(_is_sequence_first, module.modules()))
 
-    def read(
-        self, output: torch.Tensor, part: nn.Module | None, given: torch.Tensor | None = None
-    ) -> Layout:
-        """The layout of an output of `part`, which was given `given`.
-
-        `part` is None for what goes into a module.
-        """
-        if output.is_nested or output.ndim < _FEWEST_AXES:
-            return "last"
-        own = None if part is None else _own_layout(part, output)
+    def read(self, output: torch.Tensor, part: nn.Module, given: torch.Tensor | None) -> Layout:
+        """The layout of an output of `part`, which was given `given`."""
+        own = None if _is_vector(output) else _own_layout(part, output)
         if own is not None:
             self._learn(own, output, given)
-        samples, features = self.axes.samples.get(output), self.axes.features.get(output)
+        return self._followed(output)
+
+    def read_input(self, tensor: torch.Tensor, part: nn.Module) -> Layout:
+        """The layout of what goes into `part`, which says it where the network does not."""
+        known = self.axes.known.get(tensor)
+        is_new = known is not None and not known.features and not _is_vector(tensor)
+        takes = _own_layout(part, tensor) if is_new else None
+        return self._followed(tensor) if takes is None else takes
+
+    def _followed(self, output: torch.Tensor) -> Layout:
+        if _is_vector(output):
+            return "last"
+        known = self.axes.known.get(output)
+        samples = None if known is None else known.samples
+        features = self._features(output, known)
         square = output.ndim == _FEWEST_AXES and output.shape[0] == output.shape[1]
         if samples is None and self._any_sequence_first and square:
             return "unclear"
         if samples:
             return "sequence_first" if (output.ndim, samples, features) == (3, 1, 2) else "unclear"
-        if features is None:
-            return self._inferred(output)
         return "last" if features == output.ndim - 1 else "first" if features == 1 else "unclear"
 
-    def _learn(self, own: Layout, output: torch.Tensor, given: torch.Tensor | None) -> None:
-        """Note what a layer of torch's own says."""
-        self.axes.features[output] = 1 if own == "first" else output.ndim - 1
-        if own == "sequence_first":
-            self.axes.samples[output] = 1
-            return
-        if given is not None and (samples := self.axes.samples.get(given)) is not None:
-            self.axes.samples[output] = samples
-        self._known = [_Known(own, tuple(output.shape)), *self._known[: _REMEMBERED - 1]]
-        self._kinds.add((output.ndim == _FEWEST_AXES, own))
-
-    def _inferred(self, output: torch.Tensor) -> Layout:
-        for place, known in enumerate(self._known):
-            first, last = (output.shape[axis] == known.features for axis in (1, -1))
-            if first and last:
-                return "unclear"
-            if first or last:
-                lengths = _lengths(tuple(output.shape), "last" if first else "first")
-                if any(lengths == seen.lengths for seen in self._known[: place + 1]):
-                    return "unclear"  # or else the lengths are what they were, and features new
-                return "first" if first else "last"
+    def _features(self, output: torch.Tensor, known: Followed | None) -> int | None:
+        """The axis of the features, as it was followed or as is usual."""
+        if known is None or known.is_lost or len(known.features) > 1:
+            return None
+        if known.features:
+            return known.features[0]
         tokens = output.ndim == _FEWEST_AXES
-        usual: Layout = "last" if tokens else "first"
-        other: Layout = "first" if tokens else "last"
-        seen = {known.lengths for known in self._known}
-        shape = tuple(output.shape)
-        turned = _lengths(shape, other) in seen and _lengths(shape, usual) not in seen
-        return "unclear" if turned or (tokens, other) in self._kinds else usual
+        if (tokens, "first" if tokens else "last") in self._kinds:
+            return None
+        return output.ndim - 1 if tokens else 1
+
+    def _learn(self, own: Layout, output: torch.Tensor, given: torch.Tensor | None) -> None:
+        """Note what a layer of torch's own says, where it could not be followed."""
+        self._kinds.add((output.ndim == _FEWEST_AXES, own))
+        known = self.axes.known.get(output)
+        if known is None:
+            known = Followed(tuple(map(plain, output.shape)))
+        if len(known.features) != 1:
+            known = known.putting("features", 1 if own == "first" else output.ndim - 1)
+        if own == "sequence_first":
+            known = known.putting("samples", 1)
+        elif known.samples is None and given is not None and given in self.axes.known:
+            before = self.axes.known[given].samples
+            known = known if before is None else known.putting("samples", before)
+        self.axes.known[output] = known
+
+
+def _is_vector(output: torch.Tensor) -> bool:
+    """Whether a sample is one vector (or not even that), so that there is nothing to tell apart."""
+    return output.is_nested or output.ndim < _FEWEST_AXES
 
 
 def _own_layout(part: nn.Module, output: torch.Tensor) -> Layout | None:
@@ -127,11 +114,6 @@ def _own_layout(part: nn.Module, output: torch.Tensor) -> Layout | None:
             return None
         return "first" if output.shape[1] == size else "last"
     return None
-
-
-def _lengths(shape: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
-    """The axes that are neither samples nor features."""
-    return shape[2:] if layout == "first" else shape[1:-1]
 
 
 def _is_conv1d_of_gpt2(part: nn.Module) -> bool:

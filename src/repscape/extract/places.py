@@ -60,9 +60,10 @@ class Places:
         """
         if layout == "unclear":
             raise InvalidRepresentationError(
-                f"shape {tuple(output.shape)}, whose axes cannot be told apart (several have one "
-                "length): give another number of samples in a batch or inputs of another size, or "
-                "choose a layer inside it or next to it"
+                f"shape {tuple(output.shape)}, whose axes cannot be told apart (the features are "
+                "spread over several, as heads are, were summed up, or went through an operation "
+                "that is not followed): pool with 'flatten', or choose a layer inside it or next "
+                "to it, and leave it out of a glob"
             )
         whole = output.transpose(0, 1) if layout == "sequence_first" else output
         if whole.ndim == _FEWEST_AXES:

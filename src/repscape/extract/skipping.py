@@ -9,6 +9,7 @@ the same call later begins where all are known.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -28,9 +29,26 @@ if TYPE_CHECKING:
 
 FAILURES_KIND = "failures"
 FAILURES_VERSION = 1
+_MOST_SHOWN = 5
 
 Make: TypeAlias = Callable[[Setup, Carried], Extraction]
 Found: TypeAlias = dict[tuple[str, str], Representation]
+
+
+class SkippedSamplesWarning(UserWarning):
+    """Samples were left out of representations that are not in a store, which would list them.
+
+    Attributes
+    ----------
+    skipped : mapping of id to reason
+    """
+
+    def __init__(self, skipped: Mapping[str, str], samples: int) -> None:
+        shown = list(skipped.values())[:_MOST_SHOWN]
+        more = [f"and {len(skipped) - len(shown)} more"] if len(skipped) > len(shown) else []
+        said = "; ".join([*shown, *more])
+        super().__init__(f"{len(skipped)} of {samples} samples were left out: {said}")
+        self.skipped = dict(skipped)
 
 
 @dataclass(frozen=True)
@@ -69,7 +87,11 @@ def extract_without_bad(
         if failures is None:
             extraction = make(setup, carried)
             try:
-                return extraction.run(progress)
+                found = extraction.run(progress)
+                if store is None and skipped:
+                    samples = len(skipped) + (setup.feed.total or 0)
+                    warnings.warn(SkippedSamplesWarning(setup.skipped, samples), stacklevel=3)
+                return found
             except FailingSamplesError as failing:
                 failures = _Failures(_reasons(setup, failing), failing.until)
                 carried = Carried(chunks=extraction.in_memory, samples=failing.start)

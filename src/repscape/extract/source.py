@@ -13,8 +13,9 @@ from repscape.representation import Origin
 from repscape.tasks import Recipe
 
 REPRESENTATION_KIND = "representation"
-EXTRACTION_VERSION = 3
-"""Since the axis of the features is followed through the network: 2 took it from its length."""
+EXTRACTION_VERSION = 4
+"""The axis of the features is followed through products of activations: 3 lost it there, and took
+it from its length, 2 always did."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from repscape.tasks import Recipe
 
 TRACE_KIND = "trace"
-TRACE_VERSION = 4
+TRACE_VERSION = 5
 
 
 def dtype_name(tensor: torch.Tensor) -> str:

@@ -132,6 +132,17 @@ def test_several_files_in_the_order_of_their_numbers(tmp_path):
         load_data(f"jsonl:{tmp_path}/part-{{1..3}}.jsonl")
 
 
+def test_csv_with_a_byte_order_mark_and_with_semicolons(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\nhi;1,2\n", encoding="utf-8-sig")
+    data = load_data(f"csv:{path}")
+    assert [sample.content for sample in data] == ["hi;1"]
+    assert data.labels.tolist() == [2]
+    path.write_text("text;label\nhi;1\n")
+    with pytest.raises(UnreadableFileError, match=r"only column is 'text;label'.*by commas"):
+        load_data(f"csv:{path}")
+
+
 def test_csv_cells_are_text_as_written_and_numbers_where_all_are(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("id,sentence,label,weight,code\n007,NA,3,1.5,01\n008,nan,4,2,02\n")

@@ -85,6 +85,9 @@ def test_what_is_broken_is_named(tmp_path):
     write_tar(tar, {"a.jpg": b"no image", "b.jpg": picture(1)})
     with pytest.raises(SampleError, match=r"sample 'a' of wds:.*/0.tar: it is not an image"):
         load_data(f"wds:{tar}")[0]
+    write_tar(tmp_path / "1.tar", {"a.bin": b"?"})
+    with pytest.raises(UnreadableFileError, match="its tars hold no images"):
+        load_data(f"wds:{tmp_path / '1.tar'}")
     write_tar(tmp_path / "1.tar", {"a.jpg": picture(1)})
     with pytest.raises(InvalidRepresentationError, match="'a' comes twice"):
         load_data(f"wds:{tmp_path}")

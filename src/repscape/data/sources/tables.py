@@ -95,9 +95,20 @@ def _read_csv(files: Mapping[str, Path], where: str) -> pd.DataFrame:
             frames.append(pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False))
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError, csv.Error) as found:
             raise UnreadableFileError(f"{path}: not a CSV table ({_line(found)})") from None
+    _refuse_other_separators(where, [str(name) for name in frames[0].columns])
     if any(list(frame.columns) != list(frames[0].columns) for frame in frames):
         raise UnreadableFileError(f"{where}: its files have different columns")
     return pd.concat(frames, ignore_index=True)
+
+
+def _refuse_other_separators(where: str, names: list[str]) -> None:
+    """A table of which the whole header is one cell would be read as one column of text."""
+    found = [mark for mark in ";\t|" if mark in names[0]]
+    if len(names) == 1 and found:
+        raise UnreadableFileError(
+            f"{where}: its only column is {names[0]!r}; it looks separated by {found[0]!r}: "
+            "separate it by commas"
+        )
 
 
 def _line(problem: Exception) -> str:

@@ -51,7 +51,7 @@ def open_webdataset(location: str, *, split: str | None = None) -> DataSource:
     files = located_files("wds", where, [".tar"])
     samples = [sample for path in files.values() for sample in _samples(path)]
     if not samples:
-        raise UnreadableFileError(f"wds:{location}: its tars hold no files")
+        raise UnreadableFileError(f"wds:{location}: its tars hold no images and no .txt")
     _check_alike(samples, f"wds:{location}")
     labels = [sample.label for sample in samples]
     columns = _columns(samples)
