@@ -315,7 +315,7 @@ def _model(source: Source, file: StudyFile, path: Path_, one: Expanded) -> Model
     for tag in entry.tags:
         if tag in _COLUMNS:
             raise source.error(
-                (*path, "tags", tag),
+                (*path, "tags"),
                 f"a tag cannot be called {tag!r}, as a column of the tables is: give it another "
                 f"name, e.g. {'model_' + tag!r}",
             )
