@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections import Counter
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,12 @@ def see(store: Store, task: Task) -> None:
     time.sleep(task.arguments["seconds"])
     seen = os.environ.get("CUDA_VISIBLE_DEVICES", "all")
     store.write_arrays(task.recipe, {"pid": np.asarray([os.getpid()]), "gpus": np.asarray([seen])})
+
+
+def tidy_up(store: Store, task: Task) -> None:
+    """Adds up, and leaves a file when its process ends as processes do that are not killed."""
+    add_up(store, task)
+    Finalize(None, Path(f"{task.arguments['log']}.tidied").touch, exitpriority=0)
 
 
 def count_threads(store: Store, task: Task) -> None:

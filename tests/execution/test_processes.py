@@ -46,6 +46,12 @@ def test_a_process_that_dies_is_noticed_and_its_task_runs_again(store, log):
     assert store.has(child.key)
 
 
+def test_idle_processes_leave_by_themselves_and_tidy_up(store, log):
+    """A killed one would leave semaphores of the libraries in it, and Python says so."""
+    assert run_tasks([array_task("tidy", log, run="tidy_up")], store, ProcessExecutor()).complete
+    assert Path(f"{log}.tidied").exists()
+
+
 def test_every_task_gets_the_threads_that_it_declares(store, log):
     tasks = [array_task(str(n), log, run="count_threads", cpus=n) for n in (1, 2)]
     assert run_tasks(tasks, store, ProcessExecutor(cpus=2)).complete

@@ -6,6 +6,7 @@ from repscape.execution.outcomes import Event
 from repscape.store import Store
 from repscape.studies.load import as_study
 from repscape.studies.run import run_study
+from repscape.studies.status import study_status
 from repscape.studies.yaml_file import parse_source
 
 STUDY = """\
@@ -31,3 +32,5 @@ def test_a_task_is_tried_as_often_as_the_study_says(tmp_path):
     [failure] = done.failed
     assert failure.attempts == 3
     assert (seen.count("started"), seen.count("retried"), seen.count("failed")) == (3, 2, 1)
+    extract = next(one for one in study_status(tmp_path / "out").stages if one.stage == "extract")
+    assert (extract.tasks, extract.done, extract.failed, extract.waiting) == (1, 0, 1, 0)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from repscape.tasks import Task
 
 _VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+_TIDYING_SECONDS = 5.0
 _DIED = "its process died: it was killed, or memory ran out"
 
 
@@ -43,7 +44,10 @@ class _Place:
     task: Task | None = field(default=None)
 
     def end(self) -> None:
-        """End the process, also at work."""
+        """End the process, also at work; one that is idle leaves by itself and tidies up."""
+        if self.task is None:
+            self.pipe.close()
+            self.process.join(_TIDYING_SECONDS)
         self.process.kill()
         self.process.join()
         self.process.close()
@@ -117,6 +121,9 @@ class ProcessExecutor:
 
     def close(self) -> None:
         """End all processes, also those at work."""
+        for place in self._places:
+            if place.task is None:
+                place.pipe.close()  # all idle ones leave at the same time
         while self._places:
             self._places.pop().end()
 
