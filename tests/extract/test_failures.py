@@ -100,6 +100,7 @@ def test_they_stop_the_run_or_are_left_out_as_if_they_had_not_been_there(tmp_pat
     said = "of iterable: the network fails at it: ValueError: I dislike tildes"
     assert listed == {f"t{k}": f"sample 't{k}' {said}" for k in BAD}
     assert found["net[mean]"].sample_ids.tolist() == kept()
+    assert len(stores["skip"].keys("failures")) == 3  # found shard by shard: 70 and 75 share one
     assert {p.name for p in (tmp_path / "clean").rglob("shard*.safetensors")} <= {
         p.name for p in (tmp_path / "skip").rglob("shard*.safetensors")
     }
