@@ -61,7 +61,13 @@ def test_the_names_of_a_paper_are_whole_and_by_family():
     lines = plain(on_a_terminal("measures", "--paper", "klabunde2023", COLUMNS="80"))
     assert "  'center|unit_norm|rsm_difference[rdm=euclidean]@2'" in lines
     assert lines.count("alignment") == 1
-    assert max(map(len, lines[1:])) <= 80
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_paper_without_measures_shows_why_and_no_legend():
+    lines = plain(on_a_terminal("measures", "--paper", "singh2023", COLUMNS="80"))
+    assert lines[1].startswith("left out: concept similarity: ")
+    assert len(lines) == 3
 
 
 def test_everything_about_a_measure_fits_a_narrow_terminal():

@@ -14,7 +14,7 @@ from repscape.errors import (
     UndefinedNullError,
 )
 from repscape.measures.base import get_measure
-from repscape.significance.intervals import jackknife, subsampling
+from repscape.significance.intervals import jackknife, kept_rows, subsampling
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +49,33 @@ def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
     found = jackknife(mean_of(x), 20, float(x.mean()))
     assert found.standard_error == pytest.approx(float(x.std()) / math.sqrt(20))
     assert found.high - found.low == pytest.approx(2 * 2.093024 * found.standard_error, rel=1e-6)
+
+
+def test_subsampling_turns_and_scales_the_deviations_of_halves() -> None:
+    """Of seven samples halves are three: √(3/4) of the deviations of their means, turned round."""
+    x = torch.tensor([0.0, 0.1, 0.2, 0.4, 1.0, 3.0, 9.0], dtype=torch.float64)
+    value = float(x.mean())
+    found = subsampling(mean_of(x), 7, value, 0.9, seed=2)
+    means = np.array([float(x[rows].mean()) for rows in kept_rows("subsampling", 7, 2)])
+    deviations = math.sqrt(3 / 4) * (means - means.mean())
+    low, high = np.quantile(deviations, [0.05, 0.95])
+    assert (found.low, found.high) == pytest.approx((value - high, value - low))
+    assert found.standard_error == pytest.approx(deviations.std(ddof=1))
+    assert found.high - value != pytest.approx(value - found.low, rel=0.1)
+
+
+def test_the_bootstrap_turns_the_quantiles_of_resampled_scores() -> None:
+    rng = np.random.default_rng(8)
+    x, y = (torch.from_numpy(v) for v in rng.standard_normal((2, 12, 3)))
+    measure = get_measure("rsa[rdm=euclidean,compare_by=pearson]")
+    value = float(repscape.compare(x, y, measure))
+    rows = torch.randint(0, 12, (100, 12), generator=torch.Generator().manual_seed(4))
+    counts = torch.stack([torch.bincount(row, minlength=12) for row in rows])
+    scores = measure.resampled_scores(measure.prepare(x), measure.prepare(y), counts).numpy()
+    low, high = np.quantile(scores, [0.025, 0.975])
+    found = repscape.compare(x, y, measure, interval="bootstrap", seed=4)
+    assert found.interval == pytest.approx((2 * value - high, 2 * value - low))
+    assert found.standard_error == pytest.approx(scores.std(ddof=1))
 
 
 @pytest.mark.parametrize("method", ["jackknife", "subsampling", "bootstrap"])

@@ -87,6 +87,14 @@ def test_mutual_neighbours_fall_with_n_and_their_effect_less() -> None:
     assert cka["first_value"].iloc[0] != pytest.approx(cka["value"].iloc[0], rel=1e-6)
 
 
+def test_the_null_is_that_of_the_first_subset() -> None:
+    """With one subset its score is the score, on the samples that were drawn."""
+    a, b, _ = triple(np.random.default_rng(7), 1.0, 1.0)
+    [row] = dependence_on_n(a, b, "cka", [20], repeats=1, n_permutations=19).to_dict("records")
+    assert row["first_value"] == pytest.approx(row["value"], rel=1e-12)
+    assert row["value"] != pytest.approx(float(repscape.compare(a[:20], b[:20])), rel=1e-3)
+
+
 def test_bad_input() -> None:
     a, b, c = triple(np.random.default_rng(5), 1.0, 1.0)
     with pytest.raises(SampleMismatchError, match=r"c \(59 samples\)"):

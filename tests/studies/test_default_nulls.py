@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from repscape import Representation
@@ -45,8 +46,6 @@ def test_a_study_without_a_word_about_significance_has_p_values(tmp_path) -> Non
     done = run_study(plain, tmp_path / "out", Store(tmp_path / "store"))
     assert done.complete
     assert done.outputs is not None
-    import pandas as pd
-
     scores = pd.read_parquet(tmp_path / "out" / "tables" / "scores.parquet")
     by_measure = scores.groupby(scores["measure"].str.startswith("cka"))
     assert by_measure.get_group(True)["p_value"].between(1 / 101, 1).all()
@@ -55,6 +54,21 @@ def test_a_study_without_a_word_about_significance_has_p_values(tmp_path) -> Non
     assert without["value"].notna().all()
     assert without["p_value"].isna().all()
     assert without["null_reason"].str.contains("no permutation null").all()
+
+
+def test_a_measure_that_significance_does_not_name_says_so(tmp_path) -> None:
+    settings = ["measures=[cka, procrustes]", "significance={measures: [cka], permutations: 9}"]
+    study = load_study("micro", [*QUIET, *settings, "analyses=[]"])
+    run_study(study, tmp_path / "out", Store(tmp_path / "store"))
+    scores = pd.read_parquet(tmp_path / "out" / "tables" / "scores.parquet")
+    named = scores["measure"].str.startswith("cka")
+    assert scores.loc[named, "p_value"].notna().all()
+    assert scores.loc[~named, "value"].notna().all()
+    assert scores.loc[~named, "p_value"].isna().all()
+    reasons = scores.loc[~named, "null_reason"]
+    assert len(reasons) > 0
+    assert reasons.str.contains(r"significance\.measures of the study does not name it").all()
+    assert scores.loc[named, "null_reason"].isna().all()
 
 
 def test_the_default_is_on_and_none_switches_it_off() -> None:

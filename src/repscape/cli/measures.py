@@ -56,10 +56,14 @@ def measures(
         print_json({"paper": study and study.title, "measures": listed, "left_out": left_out})
         return
     if study is not None:
-        note(f"{study.title} ({study.source}). {study.notes}".rstrip())
+        _note_fitting(f"{study.title} ({study.source}). {study.notes}".rstrip())
     _print_families(rows, study is not None)
     for what, reason in left_out.items():
-        note(f"left out: {what}: {reason}")
+        _note_fitting(f"left out: {what}: {reason}")
+
+
+def _note_fitting(text: str) -> None:
+    note(fit(text, get_terminal_size().columns) if on_terminal() else text)
 
 
 def _describe(name: str, as_json: bool) -> None:
@@ -105,6 +109,8 @@ def _print_families(rows: list[dict[str, Any]], of_paper: bool) -> None:
     """By family, two lines each, on a terminal; everything in one table elsewhere."""
     if not on_terminal():
         print_table(_COLUMNS, [_cells(row) for row in rows])
+        return
+    if not rows:
         return
     from rich.console import Console
     from rich.padding import Padding

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from repscape.compute.memory import DEFAULT_MEMORY_LIMIT, parse_bytes
 from repscape.errors import RepscapeError
+from repscape.geometry.base import DESCRIPTORS, get_descriptor
 from repscape.measures.base import Measure, get_measure
 from repscape.measures.rotation import RotationMeasure
+from repscape.studies.measured import beyond_a_sweep, of_descriptor, pace_of_null
 
 if TYPE_CHECKING:
     from repscape.store import Store
@@ -26,6 +28,10 @@ GPU_RATE = 5e13
 """Operations per second of one GPU in forward passes, at about a sixth of an A100's peak."""
 OVERHEAD = 0.02
 """Seconds that a task takes beside its operations."""
+LOADING = 0.08
+"""The same of an extraction, which loads a model."""
+PROFILED_LAYER = 0.01
+"""The same of each layer of a profile."""
 FLOAT = 4
 ROW_BYTES = 120
 _SMALL = 2**28
@@ -96,6 +102,7 @@ def cost_of_extraction(size: Size | None, poolings: int, batch: int) -> Cost:
         2 * size.parameters * size.tokens * size.n,
         written,
         FLOAT * size.parameters + activations,
+        LOADING,
     )
 
 
@@ -122,18 +129,23 @@ def cost_of_scores(
     chosen = get_measure(measure)
     n = max(size.n for size in known)
     widths = [d for size in known for d in size.widths]
-    operations = _family(chosen)(n, widths, int(pairs))
+    operations = score_operations(chosen, n, widths, int(pairs))
     null = null_operations(chosen, n, max(widths), permutations)
-    if budget is None or null <= budget:
-        operations += pairs * null
+    if null and (budget is None or null <= budget):
+        operations += operations + pairs * null * pace_of_null(chosen)  # it prepares anew
     limit = parse_bytes(memory_limit or DEFAULT_MEMORY_LIMIT)
     inputs = FLOAT * n * sum(widths)
     held = min(_states(chosen, n, widths), limit)
     return Cost(operations, ROW_BYTES * pairs, inputs + held)
 
 
+def score_operations(measure: Measure[Any], n: int, widths: Sequence[int], pairs: int) -> float:
+    """What the scores of these pairs take: the family's operations, and what was measured."""
+    return _family(measure)(n, widths, pairs) + beyond_a_sweep(measure, n, widths, pairs)
+
+
 def sweep_operations(measure: str, n: int, widths: Sequence[int], pairs: float) -> float:
-    """What the scores of these pairs take, once for each layer and for each pair."""
+    """The operations of the family, by which sweeps are divided: no measured number is in it."""
     return _family(get_measure(measure))(n, widths, int(pairs))
 
 
@@ -157,15 +169,33 @@ def count_layer_pairs(part: Pairs, sizes: Mapping[str, Size | None], which: str)
     return inside(part.within) + (0.0 if which == "within_models" else across + further)
 
 
-def cost_of_profile(sizes: Sequence[Size | None], controls: int) -> Cost:
-    """The neighbours of every layer."""
+def cost_of_profile(name: str, sizes: Sequence[Size | None], controls: int) -> Cost:
+    """What every layer takes with a descriptor, or all pairs of a model's layers with a measure."""
     known = [size for size in sizes if size is not None]
     if len(known) < len(sizes) or not known:
         return UNKNOWN
-    operations = sum(2.0 * size.n**2 * size.features for size in known) * (1 + controls)
-    layers = sum(len(size.widths) for size in known)
+    if name.partition("[")[0].partition("@")[0] in DESCRIPTORS.names():
+        descriptor = get_descriptor(name)
+        operations = sum(of_descriptor(descriptor, one.n, d) for one in known for d in one.widths)
+    else:
+        measure, operations = get_measure(name), 0.0
+        for one in known:
+            ordered = len(one.widths) * (len(one.widths) - 1)
+            pairs = ordered // 2 if measure.declared.symmetric else ordered
+            operations += score_operations(measure, one.n, one.widths, pairs)
+    layers = (1 + controls) * sum(len(size.widths) for size in known)
     memory = max(FLOAT * size.n * max(size.widths) for size in known) + _SMALL
-    return Cost(operations, 40.0 * ROW_BYTES * layers, memory)
+    overhead = OVERHEAD + PROFILED_LAYER * layers
+    return Cost(operations * (1 + controls), 40.0 * ROW_BYTES * layers, memory, overhead)
+
+
+def cost_of_fitting(size: Size | None) -> Cost:
+    """What a measure fits to all pairs of samples of every layer."""
+    if size is None:
+        return UNKNOWN
+    memory = FLOAT * size.n * max(size.widths) + _SMALL
+    layers = len(size.widths)
+    return Cost(2.0 * size.n**2 * size.features, 40.0 * ROW_BYTES * layers, memory)
 
 
 def _family(measure: Measure[Any]) -> _Pairwise:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from repscape.measures.base import get_measure
 from repscape.studies.covers import Covers
 from repscape.studies.estimate import (
+    ROW_BYTES,
     UNKNOWN,
     Cost,
     Size,
     cost_of_extraction,
+    cost_of_fitting,
     cost_of_profile,
     cost_of_reading,
     cost_of_scores,
@@ -38,8 +40,9 @@ if TYPE_CHECKING:
     from repscape.studies.study import Study
 
 DEFAULT_BATCH = 32
-_TABLES = Cost(1e6, 1e6, 2.0**27, 0.04)
-_ANALYSIS = Cost(1e6, 1e6, 2.0**27, 0.2)
+_TABLES = Cost(1e6, 1e6, 2.0**27, 0.06)
+_ANALYSIS = (0.05, 0.06, 6e5)
+"""Of an analysis: seconds, of each measure on each data set, and operations of each score."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,7 @@ class _Costs:
             one.task.key: size_of(one, store) for one in beginning.extractions
         }
         self.known: dict[str, Cost] = {}
+        self.rows, self.scored = 0.0, sum(group.what == "scores" for group in middle.groups)
         for model in study.models:
             if model.by == "train" and model.name in beginning.trainings:
                 self.known[beginning.trainings[model.name].key] = _training(model.expected)
@@ -193,10 +197,16 @@ class _Costs:
         for group in middle.groups:
             for task in (*group.parts, *group.before):
                 self.known[task.key] = self._part(group, task)
+                if group.what == "scores" and task.recipe.kind == SCORES:
+                    self.rows += (self.known[task.key].bytes or 0.0) / ROW_BYTES
 
     def of(self, task: Task) -> Cost:
-        """The cost of a task; tables and analyses are small."""
-        return self.known.get(task.key, _ANALYSIS if task.stage == "analyse" else _TABLES)
+        """The cost of a task; tables are small, and analyses go by what is scored."""
+        if task.stage == "analyse":
+            seconds, of_measure, of_score = _ANALYSIS
+            overhead = seconds + of_measure * self.scored
+            return Cost(1e6 + of_score * self.rows, 1e6, 2.0**27, overhead)
+        return self.known.get(task.key, _TABLES)
 
     def _extraction(self, extraction: Extraction) -> Cost:
         if extraction.model.by == "read":
@@ -208,10 +218,10 @@ class _Costs:
         parameters: Mapping[str, Any] = task.recipe.parameters
         if group.what != "scores":
             sizes = [self.sizes.get(key) for key in task.recipe.inputs]
-            return cost_of_profile(sizes, len(parameters["controls"]))
+            return cost_of_profile(group.name, sizes, len(parameters["controls"]))
         if task.recipe.kind == FITTED:
             [size] = [self.sizes.get(key) for key in task.recipe.inputs.values()]
-            return cost_of_profile([size], 0)
+            return cost_of_fitting(size)
         part = Pairs.from_dict(parameters["pairs"])
         if task.recipe.kind == SCORES and part.division is not None:
             return _TABLES

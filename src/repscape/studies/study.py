@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from repscape.compute.memory import parse_bytes
+from repscape.errors import UnknownNameError
 from repscape.studies.schema import (
     DataEntry,
     ModelEntry,
@@ -22,6 +24,9 @@ from repscape.studies.steps.base import (
 )
 from repscape.studies.yaml_file import Path_, Source
 from repscape.tasks import Resources, digest_json
+
+if TYPE_CHECKING:
+    import torch
 
 MakesModel = Literal["model", "train", "read"]
 
@@ -54,7 +59,30 @@ class Model:
         if self.by != "train":
             return said
         step = TRAINERS.find(self.source)
-        return {**step.expect(step.options.model_validate(dict(self.options))), **said}
+        options = step.options.model_validate(dict(self.options))
+        expected = dict(step.expect(options))
+        if self.layers is not None and step.untrained is not None:
+            # Networks of one size have the same layers: one of them is looked at.
+            size = (self.source, self.layers, *sorted(expected.items()))
+            if size not in _LAYERS:
+                _LAYERS[size] = _count_layers(step.untrained(options), self.layers)
+            expected["layers"] = _LAYERS[size]
+        return {**expected, **said}
+
+
+_LAYERS: dict[tuple[Any, ...], int] = {}
+
+
+def _count_layers(network: torch.nn.Module, layers: tuple[str, ...]) -> int:
+    """How many layers are asked for; names that there are not are said elsewhere."""
+    from repscape.extract.layers import select_layers
+
+    found: set[object] = set()
+    for layer in layers:
+        with contextlib.suppress(UnknownNameError):
+            for pattern in select_layers(network, layer).patterns:
+                found |= pattern.sites
+    return max(len(found), 1)
 
 
 @dataclass(frozen=True)

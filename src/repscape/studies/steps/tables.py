@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from repscape.store import Store
 
 KIND = "table"
-VERSION = 1
+VERSION = 2
 
 
 def run_models(store: Store, task: Task) -> None:
@@ -69,7 +69,17 @@ def run_scores_table(store: Store, task: Task) -> None:
         order, split = _layers(store, group["extractions"], group["pooling"])
         group = {**group, "split": split or group["split"]}
         pieces.append(_scores(parts, group, order, names, symmetric))
-    store.write_table(task.recipe, _joined(pieces, SIMILARITY_COLUMNS))
+    store.write_table(task.recipe, _joined(_with_reasons(pieces), SIMILARITY_COLUMNS))
+
+
+def _with_reasons(pieces: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Beside measures with a null those that the study asks none of say so."""
+    if not any("null_reason" in piece for piece in pieces):
+        return list(pieces)
+    reason = "no null was asked for: significance.measures of the study does not name it"
+    return [
+        piece if "null_reason" in piece else piece.assign(null_reason=reason) for piece in pieces
+    ]
 
 
 def run_geometry_table(store: Store, task: Task) -> None:
