@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from installed import COMMAND
 
-from repscape.cli.progress import Lines, duration
+from repscape.cli.progress import Bars, Lines, duration
 from repscape.execution.outcomes import Event, Failure
 from repscape.tasks import Recipe, Task
 
@@ -408,6 +408,29 @@ def test_lines_count_what_was_found_and_say_why_something_failed():
         "compare   task 1  1.2 s",
         "compare   task 2  failed: ValueError: too small",
     ]
+
+
+def test_bars_count_what_ended_and_name_what_runs(capsys):
+    tasks = [
+        Task(Recipe("table", 1, {"number": number}), "module:f", f"table {number}", "tables")
+        for number in range(5)
+    ]
+    failure = Failure(tasks[2].key, "table 2", "tables", "a:b", "ValueError", "no rows")
+    with Bars() as bars:
+        bars.phase(tasks)
+        bars.event(Event(tasks[0], "found"))
+        bars.event(Event(tasks[1], "started"))
+        bars.event(Event(tasks[1], "made", 0.5))
+        bars.event(Event(tasks[2], "started"))
+        bars.event(Event(tasks[2], "retried", 0.1, failure))
+        bars.event(Event(tasks[2], "failed", 0.1, failure))
+        bars.event(Event(tasks[3], "started"))
+        bars.event(Event(tasks[4], "elsewhere"))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "table 2 failed, is tried again: ValueError: no rows" in said
+    assert "table 2 failed: ValueError: no rows" in said
+    assert "3/5" in said
+    assert "table 3, table 4, 1 failed" in said
 
 
 def test_durations():

@@ -14,6 +14,7 @@ from repscape.report.across_measures import (
     describe_chance,
     describe_identification,
     describe_undistinguished,
+    describe_untested,
 )
 from score_tables import models_table, row
 
@@ -79,6 +80,17 @@ def test_too_few_random_pairings_are_said_and_how_many_would_do() -> None:
         "scores of 135 pairs of layers, yet it takes 224 of them to tell such scores from chance."
     ]
     assert len(describe_chance(chances([135, 9]), "layers")) == 2
+
+
+def test_measures_without_a_test_are_named_with_the_reason() -> None:
+    p_values = {"cka@1": 0.1, "rv@1": None, "gap@1": None, "dead@1": None}
+    table = pd.DataFrame({"measure": [*p_values] * 2, "p_value": [*p_values.values()] * 2})
+    table["value"] = [0.5, 0.4, 0.3, None] * 2
+    table["null_reason"] = [None, "too dear", "too dear", None] * 2
+    assert describe_untested(table) == [
+        "Not tested: the scores under `rv@1` and `gap@1` (too dear)."
+    ]
+    assert describe_untested(table[table["measure"] == "cka@1"]) == []
 
 
 def test_whether_few_measures_agree() -> None:

@@ -39,6 +39,14 @@ def test_after_a_failure_the_parts_are_those_of_a_run_without_one(tmp_path, grou
     assert choose(store, SOME, group, ALL, record=False) == choose(store, SOME, group)
 
 
+def test_the_choice_for_one_measure_is_none_for_another(tmp_path):
+    store = Store(tmp_path)
+    assert choose(store, ALL) == all_pairs(ALL)
+    other = Covers(store, record=True).parts({**FAMILY, "measure": "rsa"}, ALL, 2)
+    assert other == all_pairs(ALL, 2)
+    assert choose(store, ALL, 2) == all_pairs(ALL), "and the first choice holds"
+
+
 def test_parts_that_need_nothing_that_failed_serve_both(tmp_path):
     store = Store(tmp_path)
     first = choose(store, ALL[:3], 2, ALL)

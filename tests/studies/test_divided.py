@@ -22,6 +22,7 @@ from repscape.studies.load import load_study
 from repscape.studies.plan import plan_study
 from repscape.studies.run import run_study
 from repscape.studies.status import study_status
+from repscape.studies.steps import tiles
 from repscape.studies.study import Study
 
 BASE = (
@@ -92,6 +93,19 @@ def test_the_scores_are_those_of_one_task(inline, tmp_path):
     store = Store(inline / "store")
     assert (len(store.keys("tile_sums")), len(store.keys("fitted"))) == (2 * GROUPS, 4)
     assert Store(tmp_path / "store").keys("tile_sums") == []
+
+
+def test_the_sums_are_added_in_the_order_of_the_groups(inline, monkeypatch):
+    store = Store(inline / "store")
+    recipes = [store.manifest(key).recipe for key in store.keys("scores")]
+    inputs = next(one.inputs for one in recipes if "linear" in one.parameters["measure"])
+    monkeypatch.setattr(tiles, "scorer_of_sums", lambda sums, fitted: list(sums))
+    added = tiles.SumsOfGroups(store, inputs, GROUPS).scorer(0, [])
+    assert len(added) == GROUPS
+    for number, sums in enumerate(added):
+        own = store.read_arrays(inputs[f"group/{number}"])
+        for name, array in sums.items():
+            assert array.numpy().tobytes() == own[f"0:{name}"].tobytes()
 
 
 def test_where_the_null_is_beyond_its_budget_the_sweep_is_divided_and_the_table_says_so(

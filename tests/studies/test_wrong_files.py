@@ -33,6 +33,8 @@ resources:
 WRONG = [
     ("an unknown key", "measures:", "mesures:", "11:1", ["unknown key 'mesures'", "'measures'"]),
     ("a key of a model", "    tags:", "    tag:", "7:5", ["unknown key 'tag'", "'tags'"]),
+    ("a tag like a column", "{family: mlp}", "{kind: mlp}", "7:12",
+     ["'kind'", "'model_kind'"]),
     ("a key of resources", "{cpus: 1}", "{cpu: 1}", "16:13", ["unknown key 'cpu'", "'cpus'"]),
     ("a stage", "  extract:", "  extrct:", "16:3", ["extrct", "'extract'"]),
     ("no name", "study: mine\n", "title: Mine\n", "1:1", ["'study' is missing", "add `study"]),

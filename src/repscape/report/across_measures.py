@@ -119,6 +119,29 @@ def _undecided(tested: pd.DataFrame, what: str) -> list[str]:
     ]
 
 
+def describe_untested(scores: pd.DataFrame) -> list[str]:
+    """Name the measures whose scores have no p-value at all, by the reason.
+
+    Parameters
+    ----------
+    scores
+        The whole table, with a null of other measures.
+    """
+    labels: dict[str, list[str]] = {}
+    for measure, rows in scores[scores["value"].notna()].groupby("measure", sort=False):
+        if rows["p_value"].isna().all():
+            said = (
+                rows["null_reason"].dropna() if "null_reason" in rows else rows["reason"].iloc[:0]
+            )
+            reason = str(said.iloc[0]) if len(said) else "no null was drawn"
+            labels.setdefault(reason, []).append(f"`{measure}`")
+    sentences = []
+    for reason, names in labels.items():
+        which = listed(names) if len(names) <= _MOST_LISTED else f"{len(names)} measures"
+        sentences.append(f"Not tested: the scores under {which} ({reason}).")
+    return sentences
+
+
 def describe_undistinguished(scores: pd.DataFrame) -> list[str]:
     """Name the pairs of networks that cannot be told from chance, or say that there are none.
 

@@ -11,7 +11,11 @@ from repscape.analysis.chance import calibrated, chance_summary, has_effects, ha
 from repscape.analysis.clustering import cluster
 from repscape.analysis.matrices import square_matrix
 from repscape.analysis.tidy import Slice, in_order_of_appearance
-from repscape.report.across_measures import describe_chance, describe_undistinguished
+from repscape.report.across_measures import (
+    describe_chance,
+    describe_undistinguished,
+    describe_untested,
+)
 from repscape.report.heatmaps import interactive_heatmap
 from repscape.report.page import FigureChoice, ReportFigure, ReportTable, Section
 from repscape.report.sources import by_measure
@@ -53,7 +57,7 @@ def chance_section(
             figures.append(_effects(piece, name, by_model, symmetric))
     summary = chance_summary(layers)
     what = "layers" if by_model else "representations"
-    prose = [_READING, *describe_chance(summary, what)]
+    prose = [_READING, *describe_chance(summary, what), *describe_untested(layers)]
     models = [piece.table for piece in scored if has_null(piece.table)]
     if by_model and models:
         prose += describe_undistinguished(pd.concat(models, ignore_index=True))

@@ -28,6 +28,7 @@ from repscape.studies.steps.base import (
 )
 from repscape.studies.study import Chosen, Data, MakesModel, Model, Study
 from repscape.studies.yaml_file import Path_, Source, read_source, with_settings
+from repscape.tables import NULL_COLUMNS, SIMILARITY_COLUMNS
 
 OWN_TABLES = ("models", "representations", "scores", "geometry", "marks", "overlaps")
 
@@ -69,6 +70,8 @@ def checked(source: Source, problems: Problems) -> Study:
     return checker.with_steps(study)
 
 
+_COLUMNS = {*SIMILARITY_COLUMNS, *NULL_COLUMNS}
+"""What tables of scores, and those made of them, have beside the tags of models."""
 _HIDDEN = re.compile(r"embeddings|blocks?[.]|final_norm|pre_logits|.*[*?\[]")
 """Names and globs of layers that are not the outputs of a model."""
 _STAND_INS: dict[str, Any] = {"study": "x", "models": [{"model": "x"}], "data": [{"data": "x"}]}
@@ -309,6 +312,13 @@ def _measure_name(name: str) -> str:
 
 def _model(source: Source, file: StudyFile, path: Path_, one: Expanded) -> Model:
     entry: ModelEntry = check(source, ModelEntry, one.content, path)
+    for tag in entry.tags:
+        if tag in _COLUMNS:
+            raise source.error(
+                (*path, "tags", tag),
+                f"a tag cannot be called {tag!r}, as a column of the tables is: give it another "
+                f"name, e.g. {'model_' + tag!r}",
+            )
     by: MakesModel = "model" if entry.model else "train" if entry.train else "read"
     origin = getattr(entry, by)
     options = dict(entry.options)
