@@ -59,6 +59,12 @@ def with_duplicates(x: torch.Tensor) -> torch.Tensor:
     return x
 
 
+def specks() -> torch.Tensor:
+    """Two groups so near beside one far row that their products vanish in float32."""
+    off = 1e-25 * (1 + 0.05 * gaussian(250, 8))
+    return torch.cat([off, 1e-26 * gaussian(340, 8, seed=1), torch.ones(1, 8)])
+
+
 def two_far_clusters(x: torch.Tensor) -> torch.Tensor:
     x = x.double()
     x[::2, 0] += 1e7
@@ -83,6 +89,7 @@ HOSTILE = {
     "float64": lambda: mixture().double(),
     "below float32 resolution": lambda: 1 + 1e-9 * mixture().double(),
     "far clusters": lambda: two_far_clusters(mixture()),
+    "specks": specks,
     "huge": lambda: mixture().double() * 1e200,
     "tiny": lambda: mixture().double() * 1e-200,
     "float16": lambda: mixture().half(),

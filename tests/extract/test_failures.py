@@ -100,6 +100,7 @@ def test_they_stop_the_run_or_are_left_out_as_if_they_had_not_been_there(tmp_pat
     said = "of iterable: the network fails at it: ValueError: I dislike tildes"
     assert listed == {f"t{k}": f"sample 't{k}' {said}" for k in BAD}
     assert found["net[mean]"].sample_ids.tolist() == kept()
+    assert len(stores["skip"].keys("failures")) == 3  # found shard by shard: 70 and 75 share one
     assert {p.name for p in (tmp_path / "clean").rglob("shard*.safetensors")} <= {
         p.name for p in (tmp_path / "skip").rglob("shard*.safetensors")
     }
@@ -149,31 +150,37 @@ def test_an_interrupted_run_gives_the_same_bytes_and_the_same_list(tmp_path, sto
     assert resumed.verify() == []
 
 
-def test_layers_of_which_some_are_there_already_go_on_together(tmp_path):
+class Late(nn.Module):
+    """Fails after its first layer, at what is infinite."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(2, 2)
+        self.last = nn.Linear(2, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.embed(x)
+        if not x.isfinite().all():
+            raise ValueError("infinite")
+        return self.last(x)
+
+
+@pytest.mark.parametrize("pooling", ["last_token", "none"])
+def test_layers_of_which_some_are_there_already_go_on_together(tmp_path, pooling):
     """What does not run as far as the failing part has no bad samples by itself."""
-    store = Store(tmp_path)
-    arguments = {"store": store, "on_error": "skip", "batch_size": 8, "shard_rows": 16}
-
-    class Late(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.embed = nn.Linear(2, 2)
-            self.last = nn.Linear(2, 2)
-
-        def forward(self, x):
-            x = self.embed(x)
-            return self.last(x.reshape(len(x), 1, 2)[:, 0] if x.isfinite().all() else x[0, :1])
-
+    arguments = {"store": Store(tmp_path), "on_error": "skip", "batch_size": 8, "shard_rows": 16}
+    arguments |= {"allow_non_finite": True, "pooling": pooling}
     torch.manual_seed(0)
     module = Late()
-    data = load_data([np.full(2, np.inf if k == 40 else k, np.float32) for k in range(60)])
-    arguments["allow_non_finite"] = True
-    first = extract(module, data, "embed", **arguments)["embed"]
-    assert first.n == 60
-    both = extract(module, data, ["embed", "last"], **arguments)
-    assert {rep.n for rep in both.values()} == {59}
+    given = [np.full((5, 2), np.inf if k == 44 else k, np.float32) for k in range(60)]
+    first = extract(module, load_data(given), "embed", **arguments)["embed"]
+    rows = 5 if pooling == "none" else 1
+    assert first.n == 60 * rows
+    both = extract(module, load_data(given), ["embed", "last"], **arguments)
+    assert {rep.n for rep in both.values()} == {59 * rows}
     assert both["embed"].key != first.key
-    assert np.array_equal(both["embed"].values, np.delete(first.values, 40, axis=0))
+    without = np.delete(first.values, range(44 * rows, 45 * rows), axis=0)
+    assert np.array_equal(both["embed"].values, without)
 
 
 @pytest.mark.parametrize("batch_size", [1, 8])

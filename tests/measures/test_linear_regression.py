@@ -95,6 +95,25 @@ def test_leave_one_out_chooses_as_refitting_would() -> None:
     assert chosen == pytest.approx(agreed, rel=1e-9)
 
 
+def test_leave_one_out_counts_the_intercept_of_few_samples() -> None:
+    """1/n of every leverage is the mean's: with six samples it decides which penalty is best."""
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        x, noise = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
+        y = x[:, :2] + noise
+        svd = thin_svd(torch.from_numpy(x), center=True)
+        grid = [10.0**k * float(svd.values[0]) ** 2 for k in range(-10, 3)]
+        chosen = leave_one_out_penalty(svd, torch.from_numpy(y - y.mean(axis=0)))
+        assert chosen == pytest.approx(RidgeCV(grid).fit(x, y).alpha_, rel=1e-9)
+
+
+def test_leave_one_out_of_equal_errors_takes_the_larger_penalty() -> None:
+    svd = thin_svd(torch.from_numpy(pair(24, 30, 3)[0]), center=True)
+    nothing = torch.zeros(24, 2, dtype=torch.float64)
+    largest = 100 * float(svd.values[0]) ** 2
+    assert leave_one_out_penalty(svd, nothing) == pytest.approx(largest, rel=1e-12)
+
+
 def test_leave_one_out_helps_where_samples_are_as_many_as_features() -> None:
     x, y = pair(50, 40, 3)
     plain = float(compare(x, y, "linear_regression[evaluate=cross_validated]"))

@@ -10,8 +10,9 @@ operation of which nothing is known the axes are lost, until new features are ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -35,7 +36,7 @@ class Followed:
     axes: AxesOf
     is_lost: bool = False
 
-    @property
+    @cached_property
     def features(self) -> list[int]:
         """The axes that are features, or heads or other parts of them."""
         return [
@@ -86,34 +87,48 @@ class Axes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lacks t
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Run one operation, and note where the axes of its result are."""
-        names = (argument.name for argument in func._schema.arguments)
-        given = {**dict(zip(names, args, strict=False)), **(kwargs or {})}
-        before = [self.known[one] for one in tensors_in(given.values()) if one in self.known]
-        known = {id(one): self.known.get(one) for one in tensors_in(given.values())}
+        name, parameters = _signature(func)
+        given = {**dict(zip(parameters, args, strict=False)), **(kwargs or {})}
+        before = {
+            id(one): found
+            for one in tensors_in(given.values())
+            if (found := self.known.get(one)) is not None
+        }  # before it runs, since it may work in place
         result = func(*args, **(kwargs or {}))
         if not before:
             return result
 
         def find(argument: Any) -> AxesOf | None:
-            found = known.get(id(argument))
+            found = before.get(id(argument))
             return None if found is None else found.axes
 
-        name = func._schema.name.partition("::")[2]
-        if torch.Tag.pointwise in func.tags:
-            name = "pointwise"
         for one in result if isinstance(result, tuple | list) else (result,):
             if isinstance(one, torch.Tensor) and one.layout == torch.strided:
-                self.known[one] = _after(name, given, one, find, before)
+                self.known[one] = _after(name, given, one, find, before.values())
         return result
 
 
+@cache
+def _signature(func: Any) -> tuple[str, tuple[str, ...]]:
+    """The rule that an operation follows, and the names of its parameters."""
+    schema = func._schema
+    is_pointwise = torch.Tag.pointwise in func.tags
+    name = "pointwise" if is_pointwise else schema.name.partition("::")[2]
+    return name, tuple(argument.name for argument in schema.arguments)
+
+
 def _after(
-    name: str, given: Mapping[str, Any], result: torch.Tensor, find: Find, before: list[Followed]
+    name: str,
+    given: Mapping[str, Any],
+    result: torch.Tensor,
+    find: Find,
+    before: Iterable[Followed],
 ) -> Followed:
     rule = RULES.get(name)
     axes = None if rule is None else rule(given, result, find)
-    had = any(one.features or one.is_lost for one in before)
     if axes is None or len(axes) != result.ndim:
-        return Followed(tuple(map(plain, result.shape)), had)
+        axes = tuple(map(plain, result.shape))
     followed = Followed(axes)
-    return followed if followed.features else Followed(axes, had)
+    if followed.features or not any(one.features or one.is_lost for one in before):
+        return followed
+    return Followed(axes, is_lost=True)

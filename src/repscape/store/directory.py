@@ -26,6 +26,7 @@ from repscape.store.arrays import (
 from repscape.store.atomic import (
     is_abandoned,
     is_temporary,
+    link_or_copy,
     make_directory,
     move_into_place,
     publish_first,
@@ -157,6 +158,16 @@ class ArtefactDirectory:
                 raise self.corrupt(entry.name, "the file was altered: its checksum is another")
             _VERIFIED[seen] = stamp
         return path
+
+    def share(self, entry: FileEntry, other: ArtefactDirectory) -> None:
+        """Have a file of another artefact as well, of the same content; it is hashed at most once.
+
+        Follow it by `flush_directory`.
+        """
+        source, path = other.verified(entry), self.path / entry.name
+        link_or_copy(source, path)
+        for same in (source, path):  # a link changes the times of both
+            _VERIFIED[str(same.absolute()), entry.sha256] = _stamp(same)
 
     def buffers(self, entry: FileEntry, names: Iterable[str] | None = None) -> dict[str, Buffer]:
         """Map arrays of one verified file into memory."""

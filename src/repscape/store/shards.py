@@ -167,8 +167,8 @@ class RepresentationWriter:
             for step in steps[len(self.plan_steps) :]:
                 if step.from_row < (index + 1) * self._shard_rows:
                     self.change_plan(step.from_row, step.plan)
-            entry, there = earlier._shards[index], earlier._directory.path
-            link_or_copy(there / entry.name, self._directory.path / entry.name)
+            entry = earlier._shards[index]
+            self._directory.share(entry, earlier._directory)
             if (record := earlier._record_path(index)).exists():
                 link_or_copy(record, self._record_path(index))
             else:  # it is whole
