@@ -24,6 +24,29 @@ def test_names_globs_and_calls():
     assert len(chosen(module, "*", CALLS)) == 4
 
 
+def test_what_is_left_out_of_the_others_wherever_it_stands():
+    module = build(Reused)
+    assert chosen(module, ["*", "!block"], CALLS) == [("middle", 0)]
+    assert chosen(module, ["!block#1", "*"], CALLS) == [("block", 0), ("middle", 0), ("block", 2)]
+    assert chosen(module, "!m*", CALLS) == [("block", 0), ("block", 1), ("block", 2)]
+    assert select_layers(module, ["b*", "m*", "!m*"]).sites == {("block", None)}
+    named = select_layers(build(Blocks), ["*", "!block.1"], {"block.1": "blocks.1"})
+    assert ("blocks.1", None) not in named.sites
+    assert ("blocks.0", None) in named.sites
+
+
+def test_what_leaves_nothing_or_means_nothing_is_refused():
+    module = build(Reused)
+    with pytest.raises(
+        InvalidParameterError, match="layer 'block#1': '!b\\*' leaves nothing of it"
+    ):
+        select_layers(module, ["*", "block#1", "!b*"]).among(CALLS)
+    with pytest.raises(
+        UnknownNameError, match=r"layer '!midle' matches nothing.*layers are: middle"
+    ):
+        select_layers(module, ["*", "!midle"])
+
+
 def test_calls_are_numbered_only_where_there_are_several():
     assert list(call_names(CALLS).values()) == ["block#0", "middle", "block#1", "block#2"]
 

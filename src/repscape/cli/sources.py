@@ -50,7 +50,7 @@ Layers: TypeAlias = Annotated[
         "--layers",
         "-l",
         metavar="NAME",
-        help="A layer or glob, 'block.*'; several at once.",
+        help="A layer or glob, 'block.*', '!name' to leave out; several at once.",
     ),
 ]
 PoolingName: TypeAlias = Annotated[

@@ -210,7 +210,7 @@ def extract(
         where_run = ",".join(spread) if spread else str(setup.device or "cpu")
 
         asked = {
-            "layers": sorted(pattern.text for pattern in setup.selection.patterns),
+            "layers": sorted(setup.selection.texts),
             "poolings": [one.name for one in poolings],
             "allow_non_finite": allow_non_finite,
         }

@@ -1,4 +1,4 @@
-"""Names of layers and of the calls of a layer: exact names, globs, `name#k`."""
+"""Names of layers and of the calls of a layer: exact names, globs, `name#k`, `!name`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 from repscape.errors import InvalidParameterError, UnknownNameError
 
 INPUT = ":input"
+_NOT = "!"
 _MOST_NAMES_SHOWN = 20
 _WILD = "*?["
 _NUMBER = re.compile(r"\.\d+(?=\.|$)")
@@ -51,15 +52,32 @@ class Pattern:
 class Selection:
     """The calls that the user asks for, as far as known before a forward pass.
 
-    `aliases` are the canonical names of some layers, by which their representations go.
+    `aliases` are the canonical names of some layers, by which their representations go;
+    `left_out` are those that are not meant although a pattern means them.
     """
 
     patterns: tuple[Pattern, ...]
     aliases: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[Pattern, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What the user wrote."""
+        return tuple(pattern.text for pattern in (*self.patterns, *self.left_out))
+
+    @property
+    def sites(self) -> frozenset[tuple[str, int | None]]:
+        """The layers, or single calls of layers, that are meant."""
+        meant = frozenset().union(*(pattern.sites for pattern in self.patterns))
+        out = frozenset().union(*(pattern.sites for pattern in self.left_out))
+        return frozenset(site for site in meant - out if (site[0], None) not in out)
 
     def wants(self, call: Call) -> bool:
-        """Whether any pattern wants the call."""
-        return any(pattern.wants(call) for pattern in self.patterns)
+        """Whether any pattern wants the call, and none leaves it out."""
+        return any(pattern.wants(call) for pattern in self.patterns) and not self._leaves_out(call)
+
+    def _leaves_out(self, call: Call) -> bool:
+        return any(pattern.wants(call) for pattern in self.left_out)
 
     def names(self, calls: Sequence[Call]) -> dict[Call, str]:
         """Name all calls of one forward pass, by the canonical name of the layer if it has one."""
@@ -73,10 +91,18 @@ class Selection:
         UnknownNameError
             If nothing that a pattern means is called. A glob may also match layers that are
             never called (containers, say); they are left out.
+        InvalidParameterError
+            If all that a pattern means is left out by others.
         """
         for pattern in self.patterns:
-            if not any(map(pattern.wants, calls)):
+            meant = [call for call in calls if pattern.wants(call)]
+            if not meant:
                 raise UnknownNameError(_never_called(pattern, calls))
+            if all(map(self._leaves_out, meant)):
+                by = ", ".join(repr(one.text) for one in self.left_out)
+                raise InvalidParameterError(
+                    f"layer {pattern.text!r}: {by} leaves nothing of it: drop one of them"
+                )
         return tuple(call for call in calls if self.wants(call))
 
 
@@ -89,6 +115,8 @@ def select_layers(
     it is `name:input`. Globs are those of `fnmatch`, and `*` crosses dots. A trailing `#k`
     means the k-th call. `aliases` are canonical names (`block.3`) of layers; in a glob over
     them `*` stays between two dots, so `block.*` means the blocks and nothing inside them.
+    What `!name` or `!glob` means is left out of the others, wherever it stands; without any
+    other, of all layers.
 
     Raises
     ------
@@ -103,7 +131,10 @@ def select_layers(
     aliases = aliases or {}
     names = _canonical_names(module)
     owner = type(module).__name__
-    return Selection(tuple(_pattern(text, names, aliases, owner) for text in texts), aliases)
+    chosen = [text for text in texts if not text.startswith(_NOT)] or ["*"]
+    left_out = [text for text in texts if text.startswith(_NOT)]
+    patterns = [_pattern(text, names, aliases, owner) for text in (*chosen, *left_out)]
+    return Selection(tuple(patterns[: len(chosen)]), aliases, tuple(patterns[len(chosen) :]))
 
 
 def call_names(calls: Sequence[Call], aliases: Mapping[str, str] | None = None) -> dict[Call, str]:
@@ -133,7 +164,7 @@ def _canonical_names(module: torch.nn.Module) -> dict[str, str]:
 def _pattern(
     text: str, names: Mapping[str, str], aliases: Mapping[str, str], owner: str
 ) -> Pattern:
-    stem, index = _split(text)
+    stem, index = _split(text.removeprefix(_NOT))
     sites = [_split(aliases[name]) for name in _matching_aliases(stem, aliases)]
     if not sites:
         module, colon, ending = stem.partition(":")

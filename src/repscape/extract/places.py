@@ -63,7 +63,7 @@ class Places:
                 f"shape {tuple(output.shape)}, whose axes cannot be told apart (the features are "
                 "spread over several, as heads are, were summed up, or went through an operation "
                 "that is not followed): pool with 'flatten', or choose a layer inside it or next "
-                "to it, and leave it out of a glob"
+                "to it, and leave it out of a glob with '!name'"
             )
         whole = output.transpose(0, 1) if layout == "sequence_first" else output
         if whole.ndim == _FEWEST_AXES:

@@ -170,7 +170,7 @@ class RowCollector:
             raise self._refused(
                 call,
                 f"an output of shape {shape} for a batch of {self._samples} samples",
-                "its first axis must be the samples: leave this layer out, also of a glob",
+                "its first axis must be the samples: leave this layer out, of a glob with '!name'",
             )
 
     def _refused(self, call: Call, gave: str, mend: str) -> InvalidRepresentationError:

@@ -246,7 +246,8 @@ class StudyFile(Strict):
     models: tuple[ModelEntry, ...] = Field(min_length=1, description="the models")
     data: tuple[DataEntry, ...] = Field(min_length=1, description="the data sets")
     layers: Names | None = Field(
-        default=None, description="layers of every model: names or globs; by default all"
+        default=None,
+        description="layers of every model: names or globs, !name leaves out; by default all",
     )
     poolings: Names = Field(default=("mean",), description="over tokens or pixels")
     extract: ExtractSettings = Field(default=ExtractSettings(), description="how models are run")

@@ -77,12 +77,9 @@ def _count_layers(network: torch.nn.Module, layers: tuple[str, ...]) -> int:
     """How many layers are asked for; names that there are not are said elsewhere."""
     from repscape.extract.layers import select_layers
 
-    found: set[object] = set()
-    for layer in layers:
-        with contextlib.suppress(UnknownNameError):
-            for pattern in select_layers(network, layer).patterns:
-                found |= pattern.sites
-    return max(len(found), 1)
+    with contextlib.suppress(UnknownNameError):
+        return max(len(select_layers(network, layers).sites), 1)
+    return 1
 
 
 @dataclass(frozen=True)
