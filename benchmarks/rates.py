@@ -12,7 +12,7 @@ import argparse
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,12 @@ def extraction(store: Store, n: int, d: int, count: int, number: int) -> str:
     )
 
 
-def took(run, store: Store, task, twice: bool = True) -> float:  # type: ignore[no-untyped-def]
+def took(
+    run: Callable[[Store, Task], object],
+    store: Store,
+    task: Callable[[int], Task],
+    twice: bool = True,
+) -> float:
     """Seconds of processor time of the second of two tasks that differ in nothing but the key."""
     for turn in range(2 if twice else 1):
         begin = time.process_time()
@@ -91,7 +96,7 @@ def scores(store: Store, name: str, key: str, size: Size, permutations: int) -> 
     return took(run_scores, store, task), cost
 
 
-def profile(store: Store, name: str, key: str, size: Size, fresh) -> tuple[float, Cost]:  # type: ignore[no-untyped-def]
+def profile(store: Store, name: str, size: Size, fresh: Callable[[int], str]) -> tuple[float, Cost]:
     """What the profile of one extraction takes, its neighbours not yet known, and the plan."""
     descriptor = get_descriptor(name).name
     arguments = {"memory_limit": None, "device": None}
@@ -135,7 +140,7 @@ def bench(names: Sequence[str], sizes: Sequence[tuple[int, int, int]]) -> None:
 
                 try:
                     if name.partition("[")[0] in DESCRIPTORS.names():
-                        said(name, size, *profile(store, name, "", size, fresh))
+                        said(name, size, *profile(store, name, size, fresh))
                         continue
                     key = fresh(0)
                     said(name, size, *scores(store, name, key, size, 0))
