@@ -11,7 +11,7 @@ from repscape.conformance import arithmetic, declared, hostile, many
 from repscape.conformance.descriptors import DescriptorReport as DescriptorReport
 from repscape.conformance.descriptors import check_descriptor as check_descriptor
 from repscape.conformance.subject import Check, Formula, MakeInput, Subject
-from repscape.errors import ConformanceError, RepscapeError
+from repscape.errors import ConformanceError
 from repscape.measures.base import INVARIANCES, Measure, get_measure
 
 
@@ -79,11 +79,9 @@ def check_measure(
     chosen = get_measure(measure)
     try:
         subject = Subject(chosen, make_input, seed)
-    except RepscapeError as problem:
-        raise ConformanceError(f"{chosen.name} has no score for random input: {problem}") from None
-    except Exception as problem:  # whatever it is, the measure failed
+    except Exception as problem:  # a third party's measure may raise anything
         raise ConformanceError(
-            f"{chosen.name} has no score for random input: {type(problem).__name__}: {problem}"
+            f"{chosen.name} has no score for random input: {problem} ({type(problem).__name__})"
         ) from problem
     checks: list[str] = []
     failures: list[Failure] = []
@@ -91,7 +89,7 @@ def check_measure(
         checks.append(name)
         try:
             failures += [Failure(name, detail) for detail in check(subject)]
-        except Exception as problem:  # whatever it is, it is listed among the failures
+        except Exception as problem:  # so may it here, and it is listed among the failures
             failures.append(Failure(name, f"{type(problem).__name__}: {problem}"))
     report = ConformanceReport(chosen.name, tuple(checks), tuple(failures))
     if failures:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from repscape.cli import sources
 from repscape.cli.output import note
@@ -74,10 +74,22 @@ def skipped_as_notes() -> Iterator[None]:
     """Let warnings that samples were left out be lines for the user; others are as they are."""
     from repscape.extract.skipping import SkippedSamplesWarning
 
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SkippedSamplesWarning)
+        usual = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, SkippedSamplesWarning):
+                note(str(message))
+            else:
+                usual(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
         yield
-    for one in caught:
-        if isinstance(one.message, SkippedSamplesWarning):
-            note(str(one.message))
-        else:
-            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)

@@ -225,10 +225,10 @@ def extract(
                 store,
                 shard_rows,
                 kept,
-                {"device": where_run, **listed},
-                make_runner,
-                on_error == "skip",
-                carried,
+                beside={"device": where_run, **listed},
+                make_runner=make_runner,
+                finds_failing=on_error == "skip",
+                carried=carried,
             )
 
         with _said_of(setup.source):

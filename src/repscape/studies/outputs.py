@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 OUTPUTS_VERSION = 2
 MANIFEST = "outputs.json"
+_RECORDED = {"inputs", "tables", "headlines", "unscored", "files"}
 
 
 @dataclass(frozen=True)
@@ -123,12 +124,10 @@ def write_outputs(
 
 def are_written(folder: Path, tables: Collection[str]) -> bool:
     """Whether all outputs lie in the folder that were made of the tables with these keys."""
-    try:
-        record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        there = all((folder / name).is_file() for name in record["files"])
-        return there and set(tables) <= set(record["tables"].values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False  # nothing was written, or by an earlier version
+    record = _recorded(folder)
+    if record is None or not set(tables) <= set(record["tables"].values()):
+        return False
+    return all((folder / name).is_file() for name in record["files"])
 
 
 def _inputs(results: Results, keys: Mapping[str, str]) -> Any:
@@ -144,18 +143,23 @@ def _inputs(results: Results, keys: Mapping[str, str]) -> Any:
 
 def _standing(folder: Path, inputs: str) -> Written | None:
     """The outputs of these inputs, if their files are all there and unaltered."""
+    record = _recorded(folder)
+    if record is None or record["inputs"] != inputs:
+        return None
+    files = {folder / name: digest for name, digest in record["files"].items()}
+    if not all(path.is_file() and _digest(path) == digest for path, digest in files.items()):
+        return None
+    headlines = tuple(Headline(**one) for one in record["headlines"])
+    return Written(folder / "report.html", headlines, False, tuple(record["unscored"]))
+
+
+def _recorded(folder: Path) -> dict[str, Any] | None:
+    """What was written down of the outputs; None without it, or if something else wrote it."""
     try:
         record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        same = record["inputs"] == inputs
-        whole = same and all(
-            _digest(folder / name) == digest for name, digest in record["files"].items()
-        )
-        headlines = tuple(Headline(**one) for one in record["headlines"])
-        report, unscored = folder / "report.html", tuple(record["unscored"])
-        return Written(report, headlines, False, unscored) if whole else None
-    except (OSError, ValueError, KeyError, TypeError):
-        # No manifest, or one that something else wrote: write the outputs again.
+    except (OSError, ValueError):
         return None
+    return record if isinstance(record, dict) and record.keys() >= _RECORDED else None
 
 
 def _digest(path: Path) -> str:

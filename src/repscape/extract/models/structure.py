@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 
 from repscape.errors import InvalidParameterError
 from repscape.extract.calls import first_tensor
@@ -88,21 +88,21 @@ def watch(module: nn.Module, run: Callable[[], Any]) -> list[CallSeen]:
     return sorted(seen.calls, key=lambda call: call.began)
 
 
-class _WithoutValues(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types
+class _WithoutValues(TorchFunctionMode):
     """Where a network looks at a value that is not there, it sees true.
 
     That is what transformers ask: whether a mask hides nothing, whether no sample is packed.
     """
 
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch has no types
-
-    def __torch_dispatch__(
+    def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        if function is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
+        if function in _LOOKS and args[0].is_meta:
             return True
         return function(*args, **(kwargs or {}))
+
+
+_LOOKS = (torch.Tensor.__bool__, torch.Tensor.item)
 
 
 def find_stacks(
