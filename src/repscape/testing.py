@@ -11,7 +11,7 @@ from repscape.conformance import arithmetic, declared, hostile, many
 from repscape.conformance.descriptors import DescriptorReport as DescriptorReport
 from repscape.conformance.descriptors import check_descriptor as check_descriptor
 from repscape.conformance.subject import Check, Formula, MakeInput, Subject
-from repscape.errors import ConformanceError
+from repscape.errors import ConformanceError, RepscapeError
 from repscape.measures.base import INVARIANCES, Measure, get_measure
 
 
@@ -79,9 +79,11 @@ def check_measure(
     chosen = get_measure(measure)
     try:
         subject = Subject(chosen, make_input, seed)
-    except Exception as problem:  # a third party's measure may raise anything
+    except RepscapeError as problem:
+        raise ConformanceError(f"{chosen.name} has no score for random input: {problem}") from None
+    except Exception as problem:  # a third party's measure may raise anything; its kind helps
         raise ConformanceError(
-            f"{chosen.name} has no score for random input: {problem} ({type(problem).__name__})"
+            f"{chosen.name} has no score for random input: {type(problem).__name__}: {problem}"
         ) from problem
     checks: list[str] = []
     failures: list[Failure] = []

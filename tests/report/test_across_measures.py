@@ -197,7 +197,10 @@ def test_networks_that_cannot_be_told_from_chance() -> None:
         "Under `m0@1` all 3 pairs of networks score more than chance.",
         "Under `m1@1` 2 of 3 pairs of networks cannot be told from chance: a with b; a with c.",
     ]
-    assert describe_undistinguished(judged([0] * 11)) == [f"Under each of 11 measures {rest}"]
+    assert describe_undistinguished(judged([0])) == [f"Under `m0@1` {rest.replace('all', 'all 3')}"]
+    for count in (2, 11):
+        said = f"Under each of {count} measures {rest}"
+        assert describe_undistinguished(judged([0] * count)) == [said]
     first = "Under `m1@1` 1 of 3 pairs of networks cannot be told from chance: a with b."
     assert describe_undistinguished(judged([0, 1, 0, 2, 0])) == [
         first,

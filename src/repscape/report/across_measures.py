@@ -167,10 +167,10 @@ def describe_undistinguished(scores: pd.DataFrame) -> list[str]:
             f"chance{named}."
         )
     count = len(lost) + len(alike)
+    if not lost and count > 1:
+        return [f"Under each of {count} measures all pairs of networks score more than chance."]
     if count <= _MOST_LISTED:
         return [(lost | alike)[measure] for measure in tested["measure"].unique()]
-    if not lost:
-        return [f"Under each of {count} measures all pairs of networks score more than chance."]
     sentences = list(lost.values())
     if len(lost) > _MOST_LISTED:
         sentences = [sentences[0], _undistinguished_range(tested, list(lost))]
